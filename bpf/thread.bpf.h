@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A thread's state: its open spans, and how long it ran, waited for a CPU and was blocked so far
+ *
+ * It is written by the thread's own probes, by the scheduler hooks on the CPU that it leaves or enters, and by the one
+ * that wakes it; the scheduler's locks keep these apart, but for one case: a probe can be preempted, and the switch hooks
+ * then change the clocks under it. n_switches tells that from before to after.
+ */
+#ifndef PERFFLOW_THREAD_BPF_H
+#define PERFFLOW_THREAD_BPF_H
+
+#include "kernel_types.bpf.h"
+#include "perfflow/event.h"
+
+/* The kernel's own limit on nested return probes of a thread. */
+#define PF_MAX_DEPTH 64
+
+#define pf_barrier() asm volatile("" ::: "memory")
+#define PF_READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+
+enum pf_thread_state { PF_THREAD_ONCPU, PF_THREAD_RUNNABLE, PF_THREAD_BLOCKED, PF_THREAD_IO };
+
+struct pf_frame { /* an open span */
+	__u64 start_ns;
+	__u64 sp; /* as it will be when the function has returned */
+	__u64 oncpu_ns, runnable_ns, io_ns; /* the thread's clocks at the start */
+	__u32 joinpoint;
+	__u32 begin; /* enum pf_begin */
+};
+
+struct pf_thread {
+	__u64 since_ns; /* when it came into its present state */
+	__u64 oncpu_ns, runnable_ns, io_ns; /* up to since_ns */
+	__u64 last_ns; /* of the last entry or return: they strictly increase, so that spans nest */
+	__u32 state;   /* enum pf_thread_state */
+	__u32 n_switches;
+	__u32 depth; /* frames in use */
+	__u32 is_named; /* its name was sent */
+	__u32 n_sent;	/* spans */
+	__u32 reserved;
+	struct pf_frame frames[PF_MAX_DEPTH];
+};
+
+struct pf_process { /* in scope */
+	__u64 oncpu_ns; /* CPU time of its threads, up to their last switch */
+	__u32 is_named;
+	__u32 reserved;
+};
+
+struct pf_clocks {
+	__u64 now_ns, oncpu_ns, runnable_ns, io_ns;
+};
+
+static __always_inline void clocks_add(struct pf_clocks *clocks, const struct pf_thread *thread)
+{
+	__u64 passed_ns = clocks->now_ns > thread->since_ns ? clocks->now_ns - thread->since_ns : 0;
+	__u32 state = thread->state;
+
+	clocks->oncpu_ns = thread->oncpu_ns + (state == PF_THREAD_ONCPU ? passed_ns : 0);
+	clocks->runnable_ns = thread->runnable_ns + (state == PF_THREAD_RUNNABLE ? passed_ns : 0);
+	clocks->io_ns = thread->io_ns + (state == PF_THREAD_IO ? passed_ns : 0);
+}
+
+/* The thread's clocks as of now, for the thread itself and for others. */
+static __always_inline void clocks_read(struct pf_clocks *clocks, const struct pf_thread *thread)
+{
+	for (int i = 0; i < 4; i++) {
+		__u32 n_switches = PF_READ_ONCE(thread->n_switches);
+
+		pf_barrier();
+		clocks->now_ns = bpf_ktime_get_boot_ns();
+		clocks_add(clocks, thread);
+		pf_barrier();
+		if (n_switches == PF_READ_ONCE(thread->n_switches))
+			break;
+	}
+	if (clocks->now_ns <= thread->last_ns)
+		clocks->now_ns = thread->last_ns + 1;
+}
+
+/* Charges the time since the last change to the state that ends. */
+static __always_inline void thread_change(struct pf_thread *thread, __u32 state, __u64 now_ns)
+{
+	struct pf_clocks clocks = { .now_ns = now_ns };
+
+	clocks_add(&clocks, thread);
+	thread->oncpu_ns = clocks.oncpu_ns;
+	thread->runnable_ns = clocks.runnable_ns;
+	thread->io_ns = clocks.io_ns;
+	if (now_ns > thread->since_ns)
+		thread->since_ns = now_ns;
+	thread->state = state;
+	thread->n_switches++;
+}
+
+#endif

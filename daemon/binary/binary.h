@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * binary/binary.h - one ELF file: what it is, and what it needs
+ *
+ * It is opened once: the symbols are read from, and the probes attached to, the very file behind
+ * its descriptor, whatever happens to the path meanwhile. Nothing in the file is trusted.
+ */
+#ifndef PERFFLOW_BINARY_BINARY_H
+#define PERFFLOW_BINARY_BINARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "util/cleanup.h"
+#include "util/text.h"
+#include "util/why.h"
+
+struct binary_segment { /* a PT_LOAD */
+	uint64_t address, file_offset, file_bytes, memory_bytes;
+	bool executable;
+};
+
+struct binary {
+	char *path; /* as it was given: what people are shown */
+	char *name; /* its last part; of a link in /proc, of what it points to */
+	int fd;	    /* read-only; /proc/self/fd/N of it is what probes are attached to */
+	dev_t dev;
+	ino_t ino;
+	uint64_t size;
+	uint16_t machine; /* EM_X86_64, EM_AARCH64 */
+	bool is_go;	  /* written in Go, whose stacks move: a return probe would crash it */
+	/* made to be executed, not a library: ET_EXEC, or DF_1_PIE, or an interpreter and no soname
+	 */
+	bool is_program;
+	char *soname;	       /* DT_SONAME, or NULL */
+	char *interpreter;     /* PT_INTERP, or NULL: static, or a library */
+	char build_id[41];     /* hex, "" if none */
+	struct strings needed; /* DT_NEEDED */
+	char *runpath;	       /* DT_RUNPATH, or NULL */
+	char *rpath;	       /* DT_RPATH where there is no DT_RUNPATH, or NULL */
+	struct binary_segment *segments;
+	size_t n_segments;
+	void *elf; /* libelf's Elf, for the rest of binary/ */
+};
+
+/*
+ * Opens and checks the file. -ENOEXEC with a sentence in why: not an ELF file, a script, truncated,
+ * damaged, for another machine than this one, or 32-bit; -EISDIR, -ENOENT, -EACCES and the like
+ * from opening (a regular file only).
+ */
+int binary_open(const char *path, struct binary **ret_binary, struct why *why);
+/* The same from a descriptor that the caller keeps; path is for people. */
+int binary_open_fd(int fd, const char *path, struct binary **ret_binary, struct why *why);
+void binary_free(struct binary *binary);
+DEFINE_CLEANUP(struct binary, binary_free)
+
+/*
+ * Where an address of the file's own address space lies in the file; -ENOENT if in no executable
+ * segment.
+ */
+int binary_file_offset(const struct binary *binary, uint64_t address, uint64_t *ret_offset);
+
+/*
+ * Whether a glob for modules means this file: its name, its soname (may be NULL), or its path if
+ * the glob has a '/'. What follows ".so" need not be given: "libmpi.so" means libmpi.so.40 too.
+ */
+bool binary_is_named(const char *glob, const char *path, const char *soname);
+
+/* Reads size bytes of code at a file offset; returns how many there were, or a negative errno. */
+ssize_t binary_read(const struct binary *binary, uint64_t file_offset, void *buffer, size_t size);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * binary/loader.h - which files a program would be made of, before it runs: what the dynamic linker
+ * would load
+ *
+ * The rules of ld.so(8): DT_RPATH, LD_LIBRARY_PATH, DT_RUNPATH (with $ORIGIN and $LIB),
+ * /etc/ld.so.cache, the default folders. The loader itself is never run: the file may belong to
+ * somebody else.
+ */
+#ifndef PERFFLOW_BINARY_LOADER_H
+#define PERFFLOW_BINARY_LOADER_H
+
+#include "binary/binary.h"
+#include "util/text.h"
+#include "util/why.h"
+
+/* How the program would be started. Strings are borrowed. */
+struct loader_context {
+	const char *root;      /* "" or "/proc/PID/root": stands before each path that is opened */
+	const char *directory; /* its working directory, within root; for names with a '/' */
+	const char *path;      /* PATH of its environment, or NULL */
+	const char *library_path; /* LD_LIBRARY_PATH, or NULL */
+	const char *preload;	  /* LD_PRELOAD, or NULL */
+};
+
+/*
+ * Finds the file of a command as execvp() would. *ret_path is within root (give it to
+ * loader_closure with the context). -ENOENT, -EACCES.
+ */
+int loader_find_program(const struct loader_context *context, const char *word, char **ret_path);
+
+/*
+ * Adds to paths the program itself (for a script: its interpreter, and so on), then every library
+ * that it would load, each once, each with the root before it. Libraries that are not found are
+ * left out. Files that are no ELF give nothing. Returns 0, or a negative errno where the program
+ * itself cannot be read.
+ */
+int loader_closure(const struct loader_context *context, const char *path, struct strings *paths,
+		   struct why *why);
+
+/* Returns 1 if the file at path (within root) is a script with a "#!" line, 0 if not. */
+int loader_is_script(const struct loader_context *context, const char *path);
+
+/*
+ * Adds to paths every library in LD_LIBRARY_PATH, the cache and the default folders whose file name
+ * or soname matches the glob.
+ */
+int loader_find_libraries(const struct loader_context *context, const char *glob,
+			  struct strings *paths);
+
+/* Adds to paths every executable in PATH whose file name matches the glob. */
+int loader_find_programs(const struct loader_context *context, const char *glob,
+			 struct strings *paths);
+
+#endif

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * All of it is text of /proc, read anew each time: a process may end, execute and map while we
+ * look, so nothing is kept, and a process that is gone in the midst of a list is left out of it.
+ * /proc must be that of the initial pid namespace, whose pids the kernel side sends.
+ *
+ * A mapped file is opened through the root of its process, which gives a path that people can read;
+ * where another file lies at that path by now, through map_files, which always is the very file.
+ * That the two are one is told by their device and inode as stat() gives them: the device in maps
+ * is another one on btrfs and overlayfs.
+ */
+#include "binary/process.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "util/cleanup.h"
+
+#define MAX_FILE_BYTES	(64 << 20) /* of a file in /proc */
+#define KERNEL_THREAD	0x00200000 /* PF_KTHREAD */
+#define PROC_PATH_BYTES 64
+#define NS_PER_S	1000000000ULL
+
+struct process_status { /* of /proc/PID/stat */
+	char comm[PF_COMM_BYTES];
+	char state;
+	pid_t ppid;
+	unsigned int flags;
+	uint64_t start_ticks;
+};
+
+struct mapping { /* a line of /proc/PID/maps */
+	unsigned long start, end;
+	bool executable;
+	unsigned int major, minor;
+	uint64_t ino;
+	char *path; /* inside of the line, unescaped; NULL for memory without a file */
+	bool deleted;
+};
+
+/* Files of /proc have no size; they are read to their end. */
+static int read_proc(pid_t pid, const char *name, struct text *text)
+{
+	char path[PROC_PATH_BYTES], buffer[4096];
+	_cleanup_close_ int fd = -1;
+	ssize_t n;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while ((n = read(fd, buffer, sizeof(buffer))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (text->size + n > MAX_FILE_BYTES)
+			return -E2BIG;
+		r = text_append(text, buffer, n);
+		if (r < 0)
+			return r;
+	}
+	return text_append(text, "", 0);
+}
+
+static int read_status(pid_t pid, struct process_status *ret_status)
+{
+	_cleanup_(text_done) struct text text = {};
+	struct process_status status = {};
+	unsigned long long start;
+	char *name, *end;
+	int r;
+
+	r = read_proc(pid, "stat", &text);
+	if (r < 0)
+		return r;
+	/* a name may hold ") R 1": the last parenthesis is the one that counts */
+	name = strchr(text.data, '(');
+	end = strrchr(text.data, ')');
+	if (!name || !end || end < name)
+		return -EBADMSG;
+	*end = '\0';
+	snprintf(status.comm, sizeof(status.comm), "%s", name + 1);
+	if (sscanf(end + 1,
+		   " %c %d %*d %*d %*d %*d %u %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		   &status.state, &status.ppid, &status.flags, &start) != 4)
+		return -EBADMSG;
+
+	status.start_ticks = start;
+	*ret_status = status;
+	return 0;
+}
+
+/* The process that a thread belongs to; its own pid for a process. */
+static int read_thread_group(pid_t pid, pid_t *ret_tgid)
+{
+	_cleanup_(text_done) struct text text = {};
+	const char *line;
+	int r;
+
+	r = read_proc(pid, "status", &text);
+	if (r < 0)
+		return r;
+	line = strstr(text.data, "\nTgid:");
+	if (!line || sscanf(line, " Tgid: %d", ret_tgid) != 1)
+		return -EBADMSG;
+	return 0;
+}
+
+int process_check(pid_t pid, struct why *why)
+{
+	struct process_status status;
+	pid_t tgid;
+	int r;
+
+	if (pid <= 0)
+		return why_say(why, -ESRCH, "there can be no process %d", pid);
+	r = read_status(pid, &status);
+	if (r == 0)
+		r = read_thread_group(pid, &tgid);
+	if (r == -ESRCH)
+		return why_say(why, r, "there is no process %d", pid);
+	if (r < 0)
+		return why_set(why, r, "cannot look at process %d", pid);
+	if (status.flags & KERNEL_THREAD)
+		return why_say(why, -ESRCH, "process %d ('%s') is a kernel thread", pid,
+			       status.comm);
+	if (tgid != pid)
+		return why_say(why, -ESRCH, "%d is no process, but a thread of process %d", pid,
+			       tgid);
+	if (status.state == 'Z' || status.state == 'X')
+		return why_say(why, -ESRCH, "process %d ('%s') has ended: it is a zombie", pid,
+			       status.comm);
+	return 0;
+}
+
+/* The kernel writes a newline in a path as "\012", and nothing else so, not even a backslash. */
+static void unescape(char *path)
+{
+	char *newline = path;
+
+	while ((newline = strstr(newline, "\\012"))) {
+		*newline++ = '\n';
+		memmove(newline, newline + 3, strlen(newline + 3) + 1);
+	}
+}
+
+static bool parse_mapping(char *line, struct mapping *ret_mapping)
+{
+	static const char suffix[] = " (deleted)";
+	struct mapping mapping = {};
+	unsigned long long ino;
+	char permissions[5];
+	size_t length;
+	int at = 0;
+
+	if (sscanf(line, "%lx-%lx %4s %*x %x:%x %llu %n", &mapping.start, &mapping.end, permissions,
+		   &mapping.major, &mapping.minor, &ino, &at) != 6)
+		return false;
+	mapping.ino = ino;
+	mapping.executable = permissions[2] == 'x';
+	if (line[at] == '/' && ino != 0) {
+		mapping.path = line + at;
+		length = strlen(mapping.path);
+		if (length > strlen(suffix) &&
+		    strcmp(mapping.path + length - strlen(suffix), suffix) == 0) {
+			mapping.deleted = true;
+			mapping.path[length - strlen(suffix)] = '\0';
+		}
+		unescape(mapping.path);
+	}
+	*ret_mapping = mapping;
+	return true;
+}
+
+/* The next executable mapping of a file; *rest goes along the text. */
+static bool next_mapping(char **rest, struct mapping *ret_mapping)
+{
+	char *line;
+
+	while ((line = strsep(rest, "\n"))) {
+		if (parse_mapping(line, ret_mapping) && ret_mapping->executable &&
+		    ret_mapping->path)
+			return true;
+	}
+	return false;
+}
+
+static void map_files_path(pid_t pid, const struct mapping *mapping, char path[PROC_PATH_BYTES])
+{
+	snprintf(path, PROC_PATH_BYTES, "/proc/%d/map_files/%lx-%lx", pid, mapping->start,
+		 mapping->end);
+}
+
+/* Without the right to use map_files (CAP_CHECKPOINT_RESTORE), by what maps itself says. */
+static int stat_mapping(pid_t pid, const struct mapping *mapping, struct stat *ret_status)
+{
+	char path[PROC_PATH_BYTES];
+
+	map_files_path(pid, mapping, path);
+	if (stat(path, ret_status) == 0)
+		return 0;
+	if (errno != EPERM && errno != EACCES && errno != ENOENT)
+		return -errno;
+	*ret_status = (struct stat){
+		.st_dev = makedev(mapping->major, mapping->minor),
+		.st_ino = mapping->ino,
+		.st_mode = S_IFREG,
+	};
+	return 0;
+}
+
+/*
+ * The kernel tells paths from our root on, if they can be reached from there; the process may have
+ * a root below it.
+ */
+static const char *path_within_root(pid_t pid, const char *path)
+{
+	char link[PROC_PATH_BYTES], root[4096];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", pid);
+	n = readlink(link, root, sizeof(root));
+	if (n <= 1 || strncmp(path, root, n) != 0 || (path[n] != '/' && path[n] != '\0'))
+		return path;
+	return path[n] ? path + n : "/";
+}
+
+static int add_mapped_file(pid_t pid, const struct mapping *mapping, struct strings *paths)
+{
+	_cleanup_free_ char *path = NULL;
+	char by_range[PROC_PATH_BYTES];
+	struct stat mapped, there;
+
+	if (stat_mapping(pid, mapping, &mapped) < 0 || !S_ISREG(mapped.st_mode))
+		return 0;
+	if (asprintf(&path, "/proc/%d/root%s", pid, path_within_root(pid, mapping->path)) < 0)
+		return -ENOMEM;
+	if (!mapping->deleted && stat(path, &there) == 0 && there.st_dev == mapped.st_dev &&
+	    there.st_ino == mapped.st_ino)
+		return strings_contain(paths, path) ? 0 : strings_add(paths, path);
+
+	map_files_path(pid, mapping, by_range);
+	return strings_contain(paths, by_range) ? 0 : strings_add(paths, by_range);
+}
+
+/*
+ * Whether the mapping is of a file that an earlier one was of: a library may be mapped executable
+ * in several pieces.
+ */
+static bool was_seen(const struct mapping *seen, size_t n_seen, const struct mapping *mapping)
+{
+	for (size_t i = 0; i < n_seen; i++) {
+		if (seen[i].ino == mapping->ino && seen[i].major == mapping->major &&
+		    seen[i].minor == mapping->minor && strcmp(seen[i].path, mapping->path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* The executable mappings of files, each file once, the program's first. */
+static int list_mappings(pid_t pid, char *text, struct mapping **ret_mappings, size_t *ret_n)
+{
+	_cleanup_free_ struct mapping *mappings = NULL;
+	struct mapping mapping;
+	char path[PROC_PATH_BYTES];
+	struct stat exe, status;
+	bool has_exe;
+	size_t n = 0;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	has_exe = stat(path, &exe) == 0;
+	while (next_mapping(&text, &mapping)) {
+		if (was_seen(mappings, n, &mapping))
+			continue;
+		r = array_grow(&mappings, n, sizeof(*mappings));
+		if (r < 0)
+			return r;
+		mappings[n++] = mapping;
+		if (has_exe && stat_mapping(pid, &mapping, &status) == 0 &&
+		    status.st_dev == exe.st_dev && status.st_ino == exe.st_ino) {
+			mappings[n - 1] = mappings[0];
+			mappings[0] = mapping;
+			has_exe = false;
+		}
+	}
+	*ret_mappings = take_ptr(mappings);
+	*ret_n = n;
+	return 0;
+}
+
+int process_files(pid_t pid, struct strings *paths, struct why *why)
+{
+	_cleanup_free_ struct mapping *mappings = NULL;
+	_cleanup_(text_done) struct text text = {};
+	size_t n;
+	int r;
+
+	r = process_check(pid, why);
+	if (r < 0)
+		return r;
+	r = read_proc(pid, "maps", &text);
+	if (r == 0)
+		r = list_mappings(pid, text.data, &mappings, &n);
+	if (r < 0)
+		return why_set(why, r, "cannot see what process %d has loaded", pid);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = add_mapped_file(pid, &mappings[i], paths);
+	return r;
+}
+
+static int add_pid(pid_t pid, pid_t **pids, size_t *n)
+{
+	int r;
+
+	r = array_grow(pids, *n, sizeof(**pids));
+	if (r == 0)
+		(*pids)[(*n)++] = pid;
+	return r;
+}
+
+static int list_pids(pid_t **ret_pids, size_t *ret_n)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	struct dirent *entry;
+	size_t n = 0;
+	int r = 0;
+	DIR *dir;
+
+	dir = opendir("/proc");
+	if (!dir)
+		return -errno;
+	while (r == 0 && (entry = readdir(dir))) {
+		if (isdigit((unsigned char)entry->d_name[0]))
+			r = add_pid(atoi(entry->d_name), &pids, &n);
+	}
+	closedir(dir);
+	if (r < 0)
+		return r;
+
+	*ret_pids = take_ptr(pids);
+	*ret_n = n;
+	return 0;
+}
+
+static bool contains(const pid_t *pids, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (pids[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+/* The parent of each; 0 for those that are gone. */
+static int list_parents(const pid_t *pids, size_t n, pid_t **ret_parents)
+{
+	struct process_status status;
+	pid_t *parents;
+
+	parents = calloc(n ? n : 1, sizeof(*parents));
+	if (!parents)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (read_status(pids[i], &status) == 0)
+			parents[i] = status.ppid;
+	}
+	*ret_parents = parents;
+	return 0;
+}
+
+int process_descendants(pid_t pid, pid_t **ret_pids, size_t *ret_n)
+{
+	_cleanup_free_ pid_t *pids = NULL, *parents = NULL, *family = NULL;
+	size_t n, n_family = 0;
+	int r;
+
+	r = list_pids(&pids, &n);
+	if (r == 0)
+		r = list_parents(pids, n, &parents);
+	if (r == 0)
+		r = add_pid(pid, &family, &n_family);
+	/* the family grows while it is walked along; a pid that came round anew is not taken twice
+	 */
+	for (size_t i = 0; r == 0 && i < n_family; i++) {
+		for (size_t j = 0; r == 0 && j < n; j++) {
+			if (parents[j] == family[i] && !contains(family, n_family, pids[j]))
+				r = add_pid(pids[j], &family, &n_family);
+		}
+	}
+	for (size_t i = 1; r == 0 && i < n_family; i++)
+		r = add_pid(family[i], ret_pids, ret_n);
+	return r;
+}
+
+static bool uses(pid_t pid, dev_t dev, ino_t ino)
+{
+	_cleanup_(text_done) struct text text = {};
+	char path[PROC_PATH_BYTES], *rest;
+	struct mapping mapping;
+	struct stat status;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	if (stat(path, &status) == 0 && status.st_dev == dev && status.st_ino == ino)
+		return true;
+	if (read_proc(pid, "maps", &text) < 0)
+		return false;
+	rest = text.data;
+	while (next_mapping(&rest, &mapping)) {
+		if (mapping.ino == ino && stat_mapping(pid, &mapping, &status) == 0 &&
+		    status.st_dev == dev && status.st_ino == ino)
+			return true;
+	}
+	return false;
+}
+
+int process_users_of(dev_t dev, ino_t ino, pid_t **ret_pids, size_t *ret_n)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n;
+	int r;
+
+	r = list_pids(&pids, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (uses(pids[i], dev, ino))
+			r = add_pid(pids[i], ret_pids, ret_n);
+	}
+	return r;
+}
+
+int process_environment(pid_t pid, const char *name, char **ret_value)
+{
+	_cleanup_(text_done) struct text text = {};
+	size_t length = strlen(name);
+	int r;
+
+	r = read_proc(pid, "environ", &text);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < text.size; i += strlen(text.data + i) + 1) {
+		if (strncmp(text.data + i, name, length) == 0 && text.data[i + length] == '=') {
+			*ret_value = strdup(text.data + i + length + 1);
+			return *ret_value ? 0 : -ENOMEM;
+		}
+	}
+	return -ENOENT;
+}
+
+int process_directory(pid_t pid, char **ret_path)
+{
+	char path[PROC_PATH_BYTES], target[4096];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	target[n] = '\0';
+	*ret_path = strdup(path_within_root(pid, target));
+	return *ret_path ? 0 : -ENOMEM;
+}
+
+int process_seen(pid_t pid, struct pf_process_seen *ret_seen)
+{
+	_cleanup_(text_done) struct text text = {}, comm = {};
+	struct process_status status;
+	struct pf_process_seen seen = {};
+	struct timespec now;
+	int r;
+
+	r = read_status(pid, &status);
+	if (r == 0)
+		r = read_proc(pid, "cmdline", &text);
+	if (r == 0)
+		r = read_proc(pid, "comm", &comm); /* that of stat has backslashes in it */
+	if (r < 0)
+		return r;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	seen.event = (struct pf_event){
+		.size = sizeof(seen),
+		.kind = PF_EVENT_PROCESS,
+		.time_ns = now.tv_sec * NS_PER_S + now.tv_nsec,
+		.pid = pid,
+		.tid = pid,
+	};
+	seen.start_ns = status.start_ticks * (NS_PER_S / sysconf(_SC_CLK_TCK));
+	seen.ppid = status.ppid;
+	snprintf(seen.comm, sizeof(seen.comm), "%.*s", comm.size ? (int)comm.size - 1 : 0,
+		 comm.data);
+	seen.command_line_bytes =
+		text.size < sizeof(seen.command_line) ? text.size : sizeof(seen.command_line);
+	memcpy(seen.command_line, text.data, seen.command_line_bytes);
+
+	*ret_seen = seen;
+	return 0;
+}

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The string tables are copied whole and names point into the copies: there are as many names as
+ * symbols, and most of the tables is used. A table of a hostile file may have millions of symbols
+ * that all share one long name, so the bytes that are looked at in all have a limit beside the
+ * counts.
+ *
+ * Names are demangled through libiberty's callback form, which allocates nothing, so that it can be
+ * left in the midst of its work: substitutions let forty bytes stand for gigabytes. Its option to
+ * leave the parameters out gives the plain form; cutting them off the full form would have to parse
+ * C++. (Without parameters its option to drop the return type drops those inside of template
+ * arguments too, so it is used with parameters only, where alone it is needed.)
+ */
+#include "binary/symbol.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <libiberty/demangle.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TABLE_BYTES	    (512ULL << 20)
+#define MAX_SYMBOLS	    (4ULL << 20)
+#define MAX_NAME_BYTES	    (16 << 10)
+#define MAX_BYTES_LOOKED_AT (1ULL << 30)
+#define MAX_DEMANGLED_BYTES (16 << 10)
+#define MAX_DLANG_BYTES	    200
+
+#define DEBUG_FOLDER "/usr/lib/debug/.build-id/"
+
+struct reader {
+	const struct binary *binary;
+	struct symbols *symbols;
+	size_t n_tables;      /* string tables copied into symbols->names */
+	uint64_t n_looked_at; /* bytes of names */
+	struct why *why;
+};
+
+static bool matches_any(const char *const *globs, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		/* most names differ at once */
+		if (globs[i][0] != '*' && (globs[i][0] != name[0] || globs[i][1] != name[1]))
+			continue;
+		if (text_glob(globs[i], name))
+			return true;
+	}
+	return false;
+}
+
+bool symbol_is_off_limits(const char *linker_name)
+{
+	static const char *const globs[] = {
+		/* the kernel jumps to them: no return address is on the stack */
+		"_start",
+		"_dl_start",
+		"_dl_start_user",
+		"__restore",
+		"__restore_rt",
+		"__kernel_rt_sigreturn",
+		/* another function jumps to them: not at the top of a frame */
+		"__start_context",
+		"*.cold",
+		"*.cold.*",
+		/* with the stack or registers of their own making */
+		"_dl_runtime_resolve*",
+		"_dl_runtime_profile*",
+		"_dl_tlsdesc_*",
+		"__morestack*",
+		/* they read or replace their own return address */
+		"__x86.get_pc_thunk.*",
+		"__x86_indirect_thunk*",
+		"__x86_return_thunk*",
+		"__llvm_retpoline_*",
+		"__llvm_external_retpoline_*",
+		"__llvm_lvi_thunk_*",
+	};
+
+	return matches_any(globs, ARRAY_SIZE(globs), linker_name);
+}
+
+bool symbol_returns_oddly(const char *linker_name)
+{
+	static const char *const globs[] = {
+		/* they return twice, the second time when what a return probe put on the stack is
+		   gone */
+		"setjmp",
+		"_setjmp",
+		"__setjmp",
+		"sigsetjmp",
+		"_sigsetjmp",
+		"__sigsetjmp",
+		"__sigsetjmp_cancel",
+		"getcontext",
+		"__getcontext",
+		"savectx",
+		"vfork",
+		"__vfork",
+		"__libc_vfork",
+		/* they return on another stack than they were called on */
+		"swapcontext",
+		"__swapcontext",
+		"*_fcontext",
+		"co_switch",
+		"clone",
+		"__clone",
+		"__clone2",
+		"clone3",
+		"__clone3",
+		"rfork",
+		/* they walk up the stack, which for them would end at the probe: exceptions would
+		   terminate the program */
+		"_Unwind_RaiseException",
+		"_Unwind_Resume",
+		"_Unwind_Resume_or_Rethrow",
+		"_Unwind_ForcedUnwind",
+		"_Unwind_Backtrace",
+		"backtrace",
+		"__backtrace",
+		"unw_backtrace",
+		"_Ux86_64_getcontext",
+		"__cxa_throw*",
+		"__cxa_rethrow*",
+		"__cxa_bad_cast",
+		"__cxa_bad_typeid",
+		"__cxa_call_unexpected",
+		"__cxa_end_cleanup",
+		"*__throw_*",
+		"_ZSt17rethrow_exception*",
+		"_ZNKSt16nested_exception14rethrow_nested*",
+		"*9panicking*",
+		"*rust_panic*",
+		"*rust_begin_unwind*",
+		"__rust_start_panic*",
+		"__gnat_raise*",
+		"pthread_exit",
+		"__pthread_exit",
+		"pthread_testcancel",
+		"__pthread_testcancel",
+		"__pthread_unwind*",
+		"thrd_exit",
+		"objc_exception_throw",
+		/* they ask who called them by their return address */
+		"dlopen",
+		"dlmopen",
+		"dlsym",
+		"dlvsym",
+		"__dlopen",
+		"__dlmopen",
+		"__dlsym",
+		"__dlvsym",
+		"___dlopen",
+		"___dlmopen",
+		"___dlsym",
+		"___dlvsym",
+		"mcount",
+		"_mcount",
+		"__mcount",
+		"__fentry__",
+	};
+
+	return matches_any(globs, ARRAY_SIZE(globs), linker_name);
+}
+
+static int damaged(const struct reader *reader, const char *what)
+{
+	return why_say(reader->why, -ENOEXEC, "the symbols of '%s' cannot be read: %s",
+		       reader->binary->path, what);
+}
+
+/* The section's bytes, checked against the file by libelf. */
+static int read_section(const struct reader *reader, Elf_Scn *section, GElf_Shdr *header,
+			Elf_Data **ret_data)
+{
+	Elf_Data *data;
+
+	if (!section || !gelf_getshdr(section, header))
+		return damaged(reader, elf_errmsg(-1));
+	if (header->sh_size > MAX_TABLE_BYTES)
+		return damaged(reader, "a table is absurdly large");
+	if (header->sh_type == SHT_NOBITS || header->sh_flags & SHF_COMPRESSED)
+		return damaged(reader, "a table is not what it claims to be");
+	data = elf_getdata(section, NULL);
+	if (!data || (data->d_size && !data->d_buf))
+		return damaged(reader, elf_errmsg(-1));
+
+	*ret_data = data;
+	return 0;
+}
+
+static int copy_strings(struct reader *reader, Elf *elf, size_t index, char **ret_names,
+			size_t *ret_size)
+{
+	GElf_Shdr header;
+	Elf_Data *data;
+	char *names;
+	int r;
+
+	r = read_section(reader, elf_getscn(elf, index), &header, &data);
+	if (r < 0)
+		return r;
+	if (header.sh_type != SHT_STRTAB || data->d_size == 0)
+		return damaged(reader, "they have no string table");
+	if (((const char *)data->d_buf)[data->d_size - 1] != '\0')
+		return damaged(reader, "their string table has no end");
+
+	names = malloc(data->d_size);
+	if (!names)
+		return -ENOMEM;
+	memcpy(names, data->d_buf, data->d_size);
+	reader->symbols->names[reader->n_tables++] = names;
+	*ret_names = names;
+	*ret_size = data->d_size;
+	return 0;
+}
+
+/*
+ * In the copy, "name@VERSION" becomes "name"; names share their tails, so that may be seen twice,
+ * which is right.
+ */
+static size_t cut_version(char *name, size_t size)
+{
+	char *at = size > 1 ? memchr(name + 1, '@', size - 1) : NULL;
+
+	if (!at)
+		return size;
+	*at = '\0';
+	return at - name;
+}
+
+static int add_symbol(struct reader *reader, const GElf_Sym *entry, char *name)
+{
+	struct symbols *symbols = reader->symbols;
+	struct symbol symbol = {
+		.linker_name = name, .address = entry->st_value, .size = entry->st_size};
+	size_t size;
+	int r;
+
+	if (binary_file_offset(reader->binary, symbol.address, &symbol.file_offset) < 0)
+		return 0;
+	size = strnlen(name, MAX_NAME_BYTES);
+	reader->n_looked_at += size;
+	if (reader->n_looked_at > MAX_BYTES_LOOKED_AT)
+		return damaged(reader, "their names are absurdly long");
+	if (size == MAX_NAME_BYTES || cut_version(name, size) == 0)
+		return 0;
+	if (symbols->n_items >= MAX_SYMBOLS)
+		return damaged(reader, "they are too many");
+
+	r = array_grow(&symbols->items, symbols->n_items, sizeof(symbol));
+	if (r < 0)
+		return r;
+	symbol.is_global = GELF_ST_BIND(entry->st_info) != STB_LOCAL;
+	symbols->items[symbols->n_items++] = symbol;
+	return 0;
+}
+
+static int read_table(struct reader *reader, Elf *elf, Elf_Scn *section)
+{
+	size_t names_size = 0, n;
+	GElf_Shdr header;
+	char *names = NULL;
+	Elf_Data *data;
+	GElf_Sym entry;
+	int r;
+
+	r = read_section(reader, section, &header, &data);
+	if (r < 0)
+		return r;
+	if (header.sh_entsize != sizeof(Elf64_Sym))
+		return damaged(reader, "the size of an entry makes no sense");
+	if (reader->n_tables == ARRAY_SIZE(reader->symbols->names))
+		return damaged(reader, "there are too many tables of them");
+	r = copy_strings(reader, elf, header.sh_link, &names, &names_size);
+
+	n = data->d_size / sizeof(Elf64_Sym);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (!gelf_getsym(data, i, &entry))
+			return damaged(reader, elf_errmsg(-1));
+		if (GELF_ST_TYPE(entry.st_info) != STT_FUNC || entry.st_shndx == SHN_UNDEF)
+			continue;
+		if (entry.st_name >= names_size)
+			return damaged(reader, "a name lies outside of their string table");
+		r = add_symbol(reader, &entry, names + entry.st_name);
+	}
+	return r;
+}
+
+/* At most one table of each kind: that is what the format allows. */
+static int read_tables_of(struct reader *reader, Elf *elf, bool with_dynamic)
+{
+	bool done[2] = {false, !with_dynamic};
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	bool dynamic;
+	int r;
+
+	while ((section = elf_nextscn(elf, section))) {
+		if (!gelf_getshdr(section, &header))
+			return damaged(reader, elf_errmsg(-1));
+		if (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM)
+			continue;
+		dynamic = header.sh_type == SHT_DYNSYM;
+		if (done[dynamic] || header.sh_size == 0)
+			continue;
+		done[dynamic] = true;
+		r = read_table(reader, elf, section);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * The separate debug file is named by the build id. That it has this id inside is not looked up:
+ * the folder is the system's own, and the binary, which may lie about its id, would lie just as
+ * well about its symbols.
+ */
+static int open_debug_file(const struct binary *binary)
+{
+	char path[sizeof(DEBUG_FOLDER) + sizeof(binary->build_id) + sizeof("/.debug")];
+	const char *id = binary->build_id;
+
+	if (strlen(id) < 4)
+		return -ENOENT;
+	snprintf(path, sizeof(path), DEBUG_FOLDER "%.2s/%s.debug", id, id + 2);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+/* What is wrong with a debug file is no reason to refuse the binary. */
+static int read_debug_file(struct reader *reader)
+{
+	struct reader debug_reader = *reader;
+	size_t n_before = reader->symbols->n_items;
+	_cleanup_close_ int fd = -1;
+	GElf_Ehdr header;
+	Elf *elf;
+	int r = 0;
+
+	fd = open_debug_file(reader->binary);
+	if (fd < 0)
+		return 0;
+
+	debug_reader.why = NULL;
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 &&
+	    gelf_getehdr(elf, &header) && header.e_machine == reader->binary->machine)
+		r = read_tables_of(&debug_reader, elf, false);
+	elf_end(elf);
+	if (r < 0)
+		reader->symbols->n_items = n_before;
+	return r == -ENOMEM ? r : 0;
+}
+
+static int by_address_and_name(const void *a, const void *b)
+{
+	const struct symbol *left = a, *right = b;
+	int r;
+
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	r = strcmp(left->linker_name, right->linker_name);
+	if (r != 0)
+		return r;
+	if (left->is_global != right->is_global)
+		return left->is_global ? -1 : 1;
+	return (left->size < right->size) - (left->size > right->size);
+}
+
+static int by_address_and_rank(const void *a, const void *b)
+{
+	const struct symbol *left = a, *right = b;
+	size_t left_length, right_length;
+
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	if (left->is_global != right->is_global)
+		return left->is_global ? -1 : 1;
+	left_length = strlen(left->linker_name);
+	right_length = strlen(right->linker_name);
+	if (left_length != right_length)
+		return left_length < right_length ? -1 : 1;
+	return strcmp(left->linker_name, right->linker_name);
+}
+
+static void drop_duplicates(struct symbols *symbols)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < symbols->n_items; i++) {
+		const struct symbol *symbol = &symbols->items[i];
+		const struct symbol *last = n ? &symbols->items[n - 1] : NULL;
+
+		if (last && last->address == symbol->address &&
+		    strcmp(last->linker_name, symbol->linker_name) == 0)
+			continue;
+		symbols->items[n++] = *symbol;
+	}
+	symbols->n_items = n;
+}
+
+/* One name tells of all at its address: "setjmp" may have a local alias that nobody would suspect.
+ */
+static void judge_by_names(struct symbols *symbols)
+{
+	size_t n = 0, end;
+
+	for (size_t i = 0; i < symbols->n_items; i = end) {
+		bool off_limits = false, oddly = false;
+
+		for (end = i; end < symbols->n_items &&
+			      symbols->items[end].address == symbols->items[i].address;
+		     end++) {
+			off_limits |= symbol_is_off_limits(symbols->items[end].linker_name);
+			oddly |= symbol_returns_oddly(symbols->items[end].linker_name);
+		}
+		for (size_t j = i; !off_limits && j < end; j++) {
+			symbols->items[n] = symbols->items[j];
+			symbols->items[n++].returns_oddly = oddly;
+		}
+	}
+	symbols->n_items = n;
+}
+
+int symbols_read(struct binary *binary, struct symbols *ret_symbols, struct why *why)
+{
+	_cleanup_(symbols_done) struct symbols symbols = {};
+	struct reader reader = {.binary = binary, .symbols = &symbols, .why = why};
+	int r;
+
+	r = read_tables_of(&reader, binary->elf, true);
+	if (r == 0)
+		r = read_debug_file(&reader);
+	if (r < 0)
+		return r;
+
+	if (symbols.n_items) {
+		qsort(symbols.items, symbols.n_items, sizeof(*symbols.items), by_address_and_name);
+		drop_duplicates(&symbols);
+		qsort(symbols.items, symbols.n_items, sizeof(*symbols.items), by_address_and_rank);
+		judge_by_names(&symbols);
+	}
+
+	*ret_symbols = symbols;
+	symbols = (struct symbols){};
+	return 0;
+}
+
+void symbols_done(struct symbols *symbols)
+{
+	free(symbols->items);
+	for (size_t i = 0; i < ARRAY_SIZE(symbols->names); i++)
+		free(symbols->names[i]);
+	*symbols = (struct symbols){};
+}
+
+struct demangled {
+	jmp_buf too_long;
+	size_t size;
+	char text[MAX_DEMANGLED_BYTES];
+};
+
+static void take_demangled(const char *text, size_t size, void *opaque)
+{
+	struct demangled *demangled = opaque;
+
+	if (size >= sizeof(demangled->text) - demangled->size)
+		longjmp(demangled->too_long, 1);
+	memcpy(demangled->text + demangled->size, text, size);
+	demangled->size += size;
+}
+
+/*
+ * Rust's older names look like C++ with a hash for a last part: "17h" and 16 hex digits. libiberty
+ * looks closer.
+ */
+static bool may_be_rust(const char *name)
+{
+	return name[1] == 'R' || (strncmp(name, "_ZN", 3) == 0 && strstr(name, "17h"));
+}
+
+static bool demangle(const char *name, bool with_arguments, struct demangled *demangled)
+{
+	int options = with_arguments ? DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP : DMGL_ANSI;
+
+	demangled->size = 0;
+	if (setjmp(demangled->too_long))
+		return false;
+	if (may_be_rust(name) && rust_demangle_callback(name, 0, take_demangled, demangled))
+		return true;
+	/* a callback that was called before a failure left something */
+	demangled->size = 0;
+	return name[1] == 'Z' &&
+	       cplus_demangle_v3_callback(name, options, take_demangled, demangled);
+}
+
+/* Takes out all parts that begin with `begin` and end with ']': ABI tags, marks of clones. */
+static void cut_marks(char *text, const char *begin)
+{
+	char *mark = text, *end;
+
+	while ((mark = strstr(mark, begin))) {
+		end = strchr(mark, ']');
+		if (!end)
+			return;
+		memmove(mark, end + 1, strlen(end + 1) + 1);
+	}
+}
+
+static int demangle_itanium(const char *name, bool with_arguments, char **ret_name)
+{
+	struct demangled demangled;
+	char *text;
+
+	if (!demangle(name, with_arguments, &demangled))
+		return -ENOENT;
+	text = strndup(demangled.text, demangled.size);
+	if (!text)
+		return -ENOMEM;
+	cut_marks(text, "[abi:");
+	cut_marks(text, " [clone ");
+	*ret_name = text;
+	return 0;
+}
+
+/*
+ * libiberty has no callback for D; back references, which make long texts out of short ones, begin
+ * with 'Q'.
+ */
+static int demangle_dlang(const char *name, size_t size, bool with_arguments, char **ret_name)
+{
+	size_t depth = 0;
+	char *text, *p;
+
+	if (size > MAX_DLANG_BYTES && strchr(name, 'Q'))
+		return -ENOENT;
+	text = dlang_demangle(name, 0);
+	if (!text)
+		return -ENOENT;
+
+	p = strrchr(text, ')');
+	for (; !with_arguments && p && p > text; p--) {
+		depth += *p == ')';
+		depth -= *p == '(';
+		if (depth == 0) {
+			*p = '\0';
+			break;
+		}
+	}
+	*ret_name = text;
+	return 0;
+}
+
+/* "__solver_MOD_step" is procedure step of module solver. */
+static int demangle_fortran(const char *name, char **ret_name)
+{
+	const char *mark = strstr(name + 2, "_MOD_");
+
+	if (!mark || mark == name + 2 || !mark[5])
+		return -ENOENT;
+	if (asprintf(ret_name, "%.*s::%s", (int)(mark - (name + 2)), name + 2, mark + 5) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int symbol_demangle(const char *linker_name, bool with_arguments, char **ret_name)
+{
+	size_t size;
+
+	if (linker_name[0] != '_')
+		return -ENOENT;
+	size = strlen(linker_name);
+	if (size >= MAX_NAME_BYTES)
+		return -ENOENT;
+	switch (linker_name[1]) {
+	case 'Z':
+	case 'R':
+		return demangle_itanium(linker_name, with_arguments, ret_name);
+	case 'D':
+		return demangle_dlang(linker_name, size, with_arguments, ret_name);
+	case '_':
+		return demangle_fortran(linker_name, ret_name);
+	default:
+		return -ENOENT;
+	}
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * binary/symbol.h - the functions of a binary by name and address
+ *
+ * From .symtab and .dynsym. No join points: undefined symbols, IFUNC resolvers, symbols outside of
+ * executable segments, and functions that cannot be probed at all (see symbol_is_off_limits()).
+ */
+#ifndef PERFFLOW_BINARY_SYMBOL_H
+#define PERFFLOW_BINARY_SYMBOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "binary/binary.h"
+
+struct symbol {			 /* one name of a function; several may share an address */
+	const char *linker_name; /* as in the file, without a version ("@@GLIBC_2.2.5") */
+	uint64_t address;	 /* st_value */
+	uint64_t file_offset;
+	uint64_t size; /* bytes of code, 0 where the file does not tell */
+	bool is_global;
+	bool returns_oddly; /* by this name or by another one at its address */
+};
+
+struct symbols {
+	/* by address; at one address global before local, then shorter names first, then by name */
+	struct symbol *items;
+	size_t n_items;
+	/* what linker_name points into: the string tables of .symtab, .dynsym and the debug file */
+	char *names[3];
+};
+
+/*
+ * From a separate debug file too, where /usr/lib/debug has one with the build id of the binary.
+ * Returns 0 with no symbols at all for a stripped file.
+ * -ENOEXEC: its tables are damaged, why says how.
+ */
+int symbols_read(struct binary *binary, struct symbols *ret_symbols, struct why *why);
+void symbols_done(struct symbols *symbols);
+
+/*
+ * Demangles C++, Rust, D and gfortran's names: with the argument list ("ns::f(int)") or without it
+ * ("ns::f", "ns::t<int>::g", "module::procedure"); never with the return type, ABI tags or the
+ * marks of a clone. Returns 0 and a string, or -ENOENT for a name that is not mangled, or would be
+ * absurdly long.
+ */
+int symbol_demangle(const char *linker_name, bool with_arguments, char **ret_name);
+
+/*
+ * How a function may be probed, by its linker name. Some return twice, keep the return address or
+ * look at who called them (setjmp, vfork, getcontext, __cxa_throw, dlsym): a return probe would
+ * break the program, so they get an entry probe alone. Others have no caller to return to or a
+ * stack of their own making (_start, __restore_rt, _dl_runtime_resolve*, the .cold part of a
+ * function): those are no join points.
+ */
+bool symbol_is_off_limits(const char *linker_name);
+bool symbol_returns_oddly(const char *linker_name);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* control/cmd_status.c - io.perfflow.Status */
+#include <unistd.h>
+
+#include "control/command.h"
+#include "control/daemon.h"
+#include "probe/attach.h"
+
+static struct json_object *describe_features(void)
+{
+	struct attach_features features = {0};
+
+	attach_probe_features(&features);
+	return JSON_OBJECT({"uprobe_multi", json_object_new_boolean(features.uprobe_multi)});
+}
+
+static struct json_object *describe_daemon(const struct daemon *daemon)
+{
+	const struct json_member members[] = {
+		{"version", json_text(PERFFLOW_VERSION)},
+		{"pid", json_object_new_int64(getpid())},
+		{"started_us", json_object_new_int64((int64_t)daemon->started_us)},
+		{"features", describe_features()},
+		{"sessions", daemon_describe_sessions(daemon)},
+		{0},
+	};
+
+	return json_build(members);
+}
+
+static void run_status(struct daemon *daemon, struct call *call)
+{
+	if (parameters_read(call, call->parameters, "", NULL, 0, NULL) < 0)
+		return;
+
+	call_reply(call, describe_daemon(daemon), false);
+}
+
+const struct command command_status = {
+	.method = "io.perfflow.Status",
+	.needs_root = true,
+	.run = run_status,
+};

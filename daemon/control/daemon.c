@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * control/daemon.c - owns the loop, the server and the sessions
+ *
+ * It ends in one way only, whatever the cause (a signal, or that its one connection is gone): all
+ * sessions are asked to stop, each reports its end to those who wait, and the last one ends the
+ * loop. A second signal ends the loop at once.
+ *
+ * A session that has ended is kept for a while, so that `perfflow list` can show how it ended.
+ */
+#include "control/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "control/command.h"
+#include "util/log.h"
+
+#define FLUSH_MS 1000 /* for clients that read their last answers slowly */
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/*
+ * A private daemon is nobody's service: the variables that it inherits are meant for somebody else.
+ */
+static bool daemon_is_private(const struct daemon *daemon)
+{
+	return daemon->config->connection_fd >= 0;
+}
+
+static void daemon_notify_status(const struct daemon *daemon)
+{
+	size_t n = daemon_n_running(daemon);
+
+	if (daemon_is_private(daemon))
+		return;
+	if (n == 0)
+		sd_notify(0, "STATUS=Nothing is traced.");
+	else
+		sd_notifyf(0, "STATUS=%zu %s.", n, n == 1 ? "session runs" : "sessions run");
+}
+
+static void daemon_end_if_idle(struct daemon *daemon)
+{
+	if (!daemon->is_stopping || daemon_n_running(daemon) > 0)
+		return;
+
+	server_flush(daemon->server, FLUSH_MS);
+	sd_event_exit(daemon->loop, 0);
+}
+
+static void daemon_stop(struct daemon *daemon, const char *reason)
+{
+	if (daemon->is_stopping)
+		return;
+
+	daemon->is_stopping = true;
+	if (!daemon_is_private(daemon))
+		sd_notify(0, "STOPPING=1");
+	for (size_t i = 0; i < daemon->n_sessions; i++)
+		if (!daemon->sessions[i]->has_ended)
+			session_stop(daemon->sessions[i]->session, reason);
+	daemon_end_if_idle(daemon);
+}
+
+/* Sessions */
+
+struct daemon_session *daemon_find_session(struct daemon *daemon, uint64_t id)
+{
+	for (size_t i = 0; i < daemon->n_sessions; i++)
+		if (daemon->sessions[i]->id == id)
+			return daemon->sessions[i];
+
+	return NULL;
+}
+
+size_t daemon_n_running(const struct daemon *daemon)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < daemon->n_sessions; i++)
+		n += !daemon->sessions[i]->has_ended;
+
+	return n;
+}
+
+static void daemon_session_free(struct daemon_session *session)
+{
+	session_free(session->session);
+	free(session);
+}
+DEFINE_CLEANUP(struct daemon_session, daemon_session_free)
+
+static void daemon_forget_oldest(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->n_sessions; i++) {
+		if (!daemon->sessions[i]->has_ended)
+			continue;
+		daemon_session_free(daemon->sessions[i]);
+		daemon->n_sessions--;
+		memmove(&daemon->sessions[i], &daemon->sessions[i + 1],
+			(daemon->n_sessions - i) * sizeof(daemon->sessions[0]));
+		return;
+	}
+}
+
+static void on_session_ended(struct session *session, void *userdata)
+{
+	struct daemon_session *ended = userdata;
+	struct session_info info;
+
+	session_describe(session, &info);
+	log_info("session %llu ended: %s", (unsigned long long)ended->id,
+		 info.reason ? info.reason : "stopped");
+
+	ended->has_ended = true;
+	ended->owner = NULL;
+	if (ended->start_call)
+		call_reply(take_ptr(ended->start_call),
+			   JSON_OBJECT({"session", daemon_describe_session(ended)}), false);
+	for (size_t i = 0; i < ended->n_stop_calls; i++)
+		call_reply(ended->stop_calls[i],
+			   JSON_OBJECT({"session", daemon_describe_session(ended)}), false);
+	ended->n_stop_calls = 0;
+
+	daemon_notify_status(ended->daemon);
+	daemon_end_if_idle(ended->daemon);
+}
+
+int daemon_start_session(struct daemon *daemon, const struct session_config *config,
+			 struct daemon_session **ret_session, struct session_failure *failure)
+{
+	_cleanup_(daemon_session_freep) struct daemon_session *session =
+		calloc(1, sizeof(*session));
+	int r;
+
+	if (!session) {
+		closep(&config->output_fd);
+		return -ENOMEM;
+	}
+	session->daemon = daemon;
+	session->id = daemon->last_id + 1;
+	r = session_start(daemon->loop, session->id, config, on_session_ended, session,
+			  &session->session, failure);
+	if (r < 0)
+		return r;
+
+	while (daemon->n_sessions - daemon_n_running(daemon) >= DAEMON_KEPT_SESSIONS)
+		daemon_forget_oldest(daemon);
+	daemon->last_id = session->id;
+	*ret_session = session;
+	daemon->sessions[daemon->n_sessions++] = take_ptr(session);
+	log_info("session %llu started", (unsigned long long)daemon->last_id);
+	daemon_notify_status(daemon);
+
+	return 0;
+}
+
+static struct json_object *describe_scope(const struct session_info *info)
+{
+	struct json_object *scope = json_object_new_object();
+
+	if (info->pid > 0)
+		json_object_object_add(scope, "pid", json_object_new_int64(info->pid));
+	if (info->binary)
+		json_object_object_add(scope, "binary", json_text(info->binary));
+	if (info->command)
+		json_object_object_add(scope, "command", json_strings(info->command));
+
+	return scope;
+}
+
+static struct json_object *describe_number(uint64_t number)
+{
+	return json_object_new_int64((int64_t)number);
+}
+
+static struct json_object *describe_losses(const struct session_info *info)
+{
+	const struct json_member members[] = {
+		{"ring_full", describe_number(info->losses[PF_LOST_RING_FULL])},
+		{"too_deep", describe_number(info->losses[PF_LOST_TOO_DEEP])},
+		{"no_thread_state", describe_number(info->losses[PF_LOST_NO_THREAD_STATE])},
+		{"no_process", describe_number(info->losses[PF_LOST_NO_PROCESS])},
+		{"bad_records", describe_number(info->n_bad_records)},
+		{"not_written", describe_number(info->n_not_written)},
+		{"missed_runs", describe_number(info->n_missed_runs)},
+		{0},
+	};
+
+	return json_build(members);
+}
+
+static struct json_object *describe_info(const struct session_info *info)
+{
+	const struct json_member members[] = {
+		{"id", describe_number(info->id)},
+		{"state", json_text(info->state == SESSION_RUNNING ? "running" : "ended")},
+		{"aspects", json_strings(info->aspects)},
+		{"scope", describe_scope(info)},
+		{"uid", describe_number(info->uid)},
+		{"client_pid", describe_number((uint64_t)info->client_pid)},
+		{"started_us", describe_number(info->started_us)},
+		{"functions", describe_number(info->n_functions)},
+		{"binaries", describe_number(info->n_binaries)},
+		{"spans", describe_number(info->n_spans)},
+		{"processes", describe_number(info->n_processes)},
+		{"bytes", describe_number(info->n_bytes)},
+		{"lost", describe_number(session_info_lost(info))},
+		{"losses", describe_losses(info)},
+		{"warnings", json_strings(info->warnings)},
+		{0},
+	};
+
+	return json_build(members);
+}
+
+struct json_object *daemon_describe_session(const struct daemon_session *session)
+{
+	struct json_object *object;
+	struct session_info info;
+
+	session_describe(session->session, &info);
+	object = describe_info(&info);
+	if (object && info.reason)
+		json_object_object_add(object, "reason", json_text(info.reason));
+
+	return object;
+}
+
+struct json_object *daemon_describe_sessions(const struct daemon *daemon)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < daemon->n_sessions; i++)
+		json_object_array_add(array, daemon_describe_session(daemon->sessions[i]));
+
+	return array;
+}
+
+/* What the server tells */
+
+static void on_call(struct call *call, void *userdata)
+{
+	command_dispatch(userdata, call);
+}
+
+static void on_hangup(struct peer *peer, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	for (size_t i = 0; i < daemon->n_sessions; i++) {
+		struct daemon_session *session = daemon->sessions[i];
+
+		if (session->owner == peer) {
+			session->owner = NULL;
+			/* Who still waits for the answer has hung up to say that it is enough. */
+			session_stop(session->session, session->start_call && !peer_is_gone(peer)
+							       ? "stopped"
+							       : "client gone");
+		} else if (!session->owner && session->start_call &&
+			   session->start_call->peer == peer && peer_is_gone(peer)) {
+			/* It is detached, or ends already: either way nobody waits any more. */
+			call_reply(take_ptr(session->start_call), NULL, false);
+		}
+	}
+}
+
+static void on_idle(void *userdata)
+{
+	daemon_stop(userdata, "client gone");
+}
+
+static const struct server_ops server_ops = {
+	.call = on_call,
+	.hangup = on_hangup,
+	.idle = on_idle,
+};
+
+/* Life */
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)info;
+	if (daemon->is_stopping)
+		sd_event_exit(sd_event_source_get_event(source), 0);
+	daemon_stop(daemon, "perfflowd was stopped");
+
+	return 0;
+}
+
+/* The signals are blocked before there is any thread, so that none of them takes one. */
+static int daemon_watch_signals(struct daemon *daemon)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+	sigset_t mask;
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&mask, signals[i]);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+		return -errno;
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		r = sd_event_add_signal(daemon->loop, NULL, signals[i], on_signal, daemon);
+		if (r < 0)
+			return r;
+	}
+
+	return 0;
+}
+
+static int daemon_listen(struct daemon *daemon, struct why *why)
+{
+	int n, r;
+
+	if (daemon_is_private(daemon)) {
+		r = server_add_peer(daemon->server, daemon->config->connection_fd);
+		return r < 0 ? why_set(why, r, "cannot serve descriptor %d",
+				       daemon->config->connection_fd)
+			     : 0;
+	}
+
+	n = sd_listen_fds(1);
+	if (n > 1)
+		return why_say(why, -EINVAL, "one socket is served, and %d were handed over", n);
+	if (n <= 0)
+		return server_listen_path(daemon->server, daemon->config->socket_path, 0600, why);
+
+	if (sd_is_socket_unix(SD_LISTEN_FDS_START, SOCK_STREAM, 1, NULL, 0) <= 0)
+		return why_say(
+			why, -EINVAL,
+			"the socket that was handed over is no listening Unix stream socket");
+	r = server_listen_fd(daemon->server, SD_LISTEN_FDS_START);
+
+	return r < 0 ? why_set(why, r, "cannot listen at the socket that was handed over") : 0;
+}
+
+static int daemon_init(struct daemon *daemon, struct why *why)
+{
+	int r;
+
+	r = sd_event_new(&daemon->loop);
+	if (r < 0)
+		return why_set(why, r, "cannot make an event loop");
+	r = daemon_watch_signals(daemon);
+	if (r < 0)
+		return why_set(why, r, "cannot watch for signals");
+	r = server_new(daemon->loop, &server_default_limits, &server_ops, daemon, &daemon->server);
+	if (r < 0)
+		return r;
+	r = daemon_listen(daemon, why);
+	if (r < 0)
+		return r;
+	if (!daemon_is_private(daemon)) {
+		r = sd_event_set_watchdog(daemon->loop, 1);
+		if (r < 0)
+			return why_set(why, r, "cannot serve the watchdog");
+		sd_notify(0, "READY=1");
+		daemon_notify_status(daemon);
+	}
+
+	return 0;
+}
+
+static void daemon_done(struct daemon *daemon)
+{
+	while (daemon->n_sessions > 0)
+		daemon_session_free(daemon->sessions[--daemon->n_sessions]);
+	server_free(daemon->server);
+	sd_event_unref(daemon->loop);
+}
+
+int daemon_run(const struct daemon_config *config)
+{
+	_cleanup_(daemon_done) struct daemon daemon = {.config = config, .started_us = now_us()};
+	struct why why = {0};
+	int r;
+
+	r = daemon_init(&daemon, &why);
+	if (r < 0) {
+		log_error("%s", why_text(&why, r));
+		return EXIT_FAILURE;
+	}
+
+	r = sd_event_loop(daemon.loop);
+	if (r < 0) {
+		log_error("the event loop failed: %s", strerror(-r));
+		return EXIT_FAILURE;
+	}
+
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The only file that includes the BPF skeleton.
+ *
+ * With uprobe_multi a binary's functions are two links, one for entries and one for returns, whatever their number.
+ * Without it each probe is a perf event of its own. Both reach the file through /proc/self/fd/N, so that the file that was
+ * analysed is the one that is probed.
+ */
+#include "probe/attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysmacros.h>
+#include <sys/syscall.h>
+
+#include "perfflow.skel.h"
+#include "cpu.h"
+#include "util/text.h"
+
+/* enum bpf_attach_type's BPF_TRACE_UPROBE_MULTI and _SESSION, which the headers of Debian 12 are too old for */
+#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+#define ATTACH_UPROBE_SESSION ((enum bpf_attach_type)57)
+
+struct attach {
+	struct perfflow_bpf *bpf;
+	struct attach_features features;
+	int *ring_fds; /* owned */
+	unsigned int n_rings;
+	size_t n_cpus;
+	struct pf_cpu *cpus; /* shared with the kernel */
+	struct ring_buffer *notices;
+	void (*executed)(pid_t pid, void *userdata);
+	void *executed_userdata;
+	struct bpf_link **links; /* of uprobes */
+	size_t n_links;
+	int *session_fds; /* their links, where the kernel has session links */
+	size_t n_session_fds;
+};
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+/*
+ * The kernel refuses a link to a folder with another error if it knows this kind of link: it gets as far as looking at
+ * the path.
+ */
+static bool has_link(enum bpf_attach_type type)
+{
+	static const struct bpf_insn instructions[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, load_opts, .expected_attach_type = type);
+	unsigned long offset = 0;
+	LIBBPF_OPTS(bpf_link_create_opts, link_opts, .uprobe_multi.path = "/", .uprobe_multi.offsets = &offset,
+		    .uprobe_multi.cnt = 1);
+	_cleanup_close_ int program = -1, link = -1;
+
+	program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", instructions, ARRAY_SIZE(instructions), &load_opts);
+	if (program < 0)
+		return false;
+	link = bpf_link_create(program, -1, type, &link_opts);
+	return link == -EBADF;
+}
+
+void attach_probe_features(struct attach_features *ret_features)
+{
+	ret_features->uprobe_multi = has_link(ATTACH_UPROBE_MULTI);
+	ret_features->uprobe_session = has_link(ATTACH_UPROBE_SESSION);
+}
+
+static unsigned int power_of_two_below(unsigned int n)
+{
+	while (n & (n - 1))
+		n &= n - 1;
+	return n ?: 1;
+}
+
+static int set_sizes(struct attach *attach, const struct attach_config *config)
+{
+	struct perfflow_bpf *bpf = attach->bpf;
+	int r;
+
+	r = bpf_map__set_max_entries(bpf->maps.rings, attach->n_rings);
+	if (r < 0)
+		return r;
+	r = bpf_map__set_max_entries(bpf->maps.processes, config->max_processes);
+	if (r < 0)
+		return r;
+	r = bpf_map__set_max_entries(bpf->maps.cpus, attach->n_cpus);
+	if (r < 0)
+		return r;
+	bpf->rodata->ring_mask = attach->n_rings - 1;
+	bpf->rodata->wakeup_bytes = config->ring_bytes / 4;
+	bpf->rodata->scope_is_all = config->scope_is_all;
+	bpf->rodata->scope_exe_ino = config->exe_ino;
+	/* as the kernel keeps it inside: 20 bits of minor, see MKDEV() */
+	bpf->rodata->scope_exe_dev = major(config->exe_dev) << 20 | minor(config->exe_dev);
+	return 0;
+}
+
+/* One of three ways to probe is used; the programs of the others are not loaded. */
+static void choose_programs(struct attach *attach)
+{
+	struct perfflow_bpf *bpf = attach->bpf;
+	bool session = attach->features.uprobe_session;
+
+	bpf_program__set_autoload(bpf->progs.on_call, session);
+	bpf_program__set_autoload(bpf->progs.on_entry, !session);
+	bpf_program__set_autoload(bpf->progs.on_return, !session);
+	if (session)
+		bpf_program__set_expected_attach_type(bpf->progs.on_call, ATTACH_UPROBE_SESSION);
+	if (!session && attach->features.uprobe_multi) {
+		bpf_program__set_expected_attach_type(bpf->progs.on_entry, ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(bpf->progs.on_return, ATTACH_UPROBE_MULTI);
+	}
+}
+
+static int make_rings(struct attach *attach, size_t ring_bytes)
+{
+	int outer = bpf_map__fd(attach->bpf->maps.rings);
+
+	attach->ring_fds = malloc(attach->n_rings * sizeof(*attach->ring_fds));
+	if (!attach->ring_fds)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < attach->n_rings; i++)
+		attach->ring_fds[i] = -1;
+	for (uint32_t i = 0; i < attach->n_rings; i++) {
+		int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "pf_ring", 0, 0, ring_bytes, NULL);
+
+		if (fd < 0)
+			return -errno;
+		attach->ring_fds[i] = fd;
+		if (bpf_map_update_elem(outer, &i, &fd, BPF_ANY) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int map_cpus(struct attach *attach)
+{
+	void *memory = mmap(NULL, attach->n_cpus * sizeof(struct pf_cpu), PROT_READ, MAP_SHARED,
+			    bpf_map__fd(attach->bpf->maps.cpus), 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	attach->cpus = memory;
+	return 0;
+}
+
+static int on_notice(void *userdata, void *data, size_t size)
+{
+	struct attach *attach = userdata;
+
+	if (size >= sizeof(uint32_t))
+		attach->executed(*(uint32_t *)data, attach->executed_userdata);
+	return 0;
+}
+
+static int load(struct attach *attach, const struct attach_config *config, struct why *why)
+{
+	int r;
+
+	r = set_sizes(attach, config);
+	if (r < 0)
+		return why_set(why, r, "cannot size the kernel side");
+	choose_programs(attach);
+	r = perfflow_bpf__load(attach->bpf);
+	if (r == -EPERM)
+		return why_say(why, r, "no rights to load BPF programs (CAP_BPF and CAP_PERFMON are needed)");
+	if (r < 0)
+		return why_set(why, r, "the kernel does not take perfflow's BPF programs (Linux 5.15 with BTF is needed)");
+	r = make_rings(attach, config->ring_bytes);
+	if (r < 0)
+		return why_set(why, r, "cannot make %u ring buffers of %zu bytes", attach->n_rings, config->ring_bytes);
+	r = map_cpus(attach);
+	if (r < 0)
+		return why_set(why, r, "cannot map the kernel side's counters");
+	attach->notices = ring_buffer__new(bpf_map__fd(attach->bpf->maps.notices), on_notice, attach, NULL);
+	if (!attach->notices)
+		return why_set(why, -errno, "cannot read the kernel side's notices");
+	return 0;
+}
+
+/* Notes who has each CPU as the session begins. One that is offline has nobody. */
+static void note_present_tasks(struct attach *attach)
+{
+	int program = bpf_program__fd(attach->bpf->progs.on_cpu_present);
+
+	for (size_t cpu = 0; cpu < attach->n_cpus; cpu++) {
+		LIBBPF_OPTS(bpf_test_run_opts, options, .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+
+		bpf_prog_test_run_opts(program, &options);
+	}
+}
+
+static int attach_hooks(struct attach *attach, struct why *why)
+{
+	struct perfflow_bpf *bpf = attach->bpf;
+	const struct {
+		struct bpf_program *program;
+		struct bpf_link **link;
+	} hooks[] = {
+		{ bpf->progs.on_switch, &bpf->links.on_switch }, { bpf->progs.on_wakeup, &bpf->links.on_wakeup },
+		{ bpf->progs.on_fork, &bpf->links.on_fork },	 { bpf->progs.on_exec, &bpf->links.on_exec },
+		{ bpf->progs.on_exit, &bpf->links.on_exit },	 { bpf->progs.on_rename, &bpf->links.on_rename },
+		{ bpf->progs.on_stop, &bpf->links.on_stop },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		*hooks[i].link = bpf_program__attach(hooks[i].program);
+		if (!*hooks[i].link)
+			return why_set(why, -errno, "cannot attach to the kernel's scheduler and process events (%s)",
+				       bpf_program__name(hooks[i].program));
+	}
+	note_present_tasks(attach);
+	return 0;
+}
+
+int attach_open(const struct attach_config *config, struct attach **ret_attach, struct why *why)
+{
+	_cleanup_(attach_closep) struct attach *attach = NULL;
+	int n_cpus, r;
+
+	libbpf_set_print(print_nothing);
+	attach = calloc(1, sizeof(*attach));
+	if (!attach)
+		return -ENOMEM;
+	n_cpus = libbpf_num_possible_cpus();
+	if (n_cpus < 0)
+		return why_set(why, n_cpus, "cannot tell the number of CPUs");
+	attach->n_cpus = n_cpus;
+	attach->n_rings = power_of_two_below(config->n_rings);
+	attach_probe_features(&attach->features);
+
+	attach->bpf = perfflow_bpf__open();
+	if (!attach->bpf)
+		return why_set(why, -errno, "cannot open perfflow's BPF programs");
+	r = load(attach, config, why);
+	if (r < 0)
+		return r;
+	r = attach_hooks(attach, why);
+	if (r < 0)
+		return r;
+	*ret_attach = take_ptr(attach);
+	return 0;
+}
+
+void attach_close(struct attach *attach)
+{
+	if (!attach)
+		return;
+	for (size_t i = 0; i < attach->n_links; i++)
+		bpf_link__destroy(attach->links[i]);
+	free(attach->links);
+	for (size_t i = 0; i < attach->n_session_fds; i++)
+		close(attach->session_fds[i]);
+	free(attach->session_fds);
+	ring_buffer__free(attach->notices);
+	if (attach->cpus)
+		munmap(attach->cpus, attach->n_cpus * sizeof(struct pf_cpu));
+	for (unsigned int i = 0; attach->ring_fds && i < attach->n_rings; i++)
+		closep(&attach->ring_fds[i]);
+	free(attach->ring_fds);
+	perfflow_bpf__destroy(attach->bpf);
+	free(attach);
+}
+
+int attach_add_process(struct attach *attach, pid_t pid)
+{
+	struct { /* struct pf_process: announced by whoever adds it */
+		uint64_t oncpu_ns;
+		uint32_t is_named, reserved;
+	} process = { .is_named = 1 };
+	uint32_t key = pid;
+
+	if (bpf_map_update_elem(bpf_map__fd(attach->bpf->maps.processes), &key, &process, BPF_NOEXIST) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return 0;
+}
+
+bool attach_has_process(const struct attach *attach, pid_t pid)
+{
+	uint64_t value[2];
+	uint32_t key = pid;
+
+	return bpf_map_lookup_elem(bpf_map__fd(attach->bpf->maps.processes), &key, value) == 0;
+}
+
+/* What one link or a series of perf events is made from. */
+struct targets {
+	char path[64];
+	unsigned long *offsets;
+	__u64 *cookies;
+	size_t n;
+};
+
+static void targets_done(struct targets *targets)
+{
+	free(targets->offsets);
+	free(targets->cookies);
+}
+
+/* Entries of all the join points, or returns of those that have a return probe. */
+static int targets_init(struct targets *targets, const struct binary *binary, const struct joinpoint *joinpoints,
+			size_t n, uint32_t first_number, bool returns)
+{
+	*targets = (struct targets){ 0 };
+	snprintf(targets->path, sizeof(targets->path), "/proc/self/fd/%d", binary->fd);
+	targets->offsets = calloc(n, sizeof(*targets->offsets));
+	targets->cookies = calloc(n, sizeof(*targets->cookies));
+	if (!targets->offsets || !targets->cookies)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct site *site = &joinpoints[i].site;
+
+		if (returns && !site->has_return_probe)
+			continue;
+		targets->offsets[targets->n] = site->entry_offset;
+		targets->cookies[targets->n] = first_number + i;
+		if (!site->has_return_probe)
+			targets->cookies[targets->n] |= PF_COOKIE_ENTRY_ONLY;
+		targets->n++;
+	}
+	return 0;
+}
+
+static int keep_link(struct attach *attach, struct bpf_link *link)
+{
+	int r;
+
+	if (!link)
+		return -errno;
+	r = array_grow(&attach->links, attach->n_links, sizeof(*attach->links));
+	if (r < 0) {
+		bpf_link__destroy(link);
+		return r;
+	}
+	attach->links[attach->n_links++] = link;
+	return 0;
+}
+
+static int attach_multi(struct attach *attach, struct bpf_program *program, const struct targets *targets, bool returns)
+{
+	LIBBPF_OPTS(bpf_uprobe_multi_opts, options, .offsets = targets->offsets, .cookies = targets->cookies,
+		    .cnt = targets->n, .retprobe = returns);
+
+	return keep_link(attach, bpf_program__attach_uprobe_multi(program, -1, targets->path, NULL, &options));
+}
+
+static int attach_each(struct attach *attach, struct bpf_program *program, const struct targets *targets, bool returns)
+{
+	for (size_t i = 0; i < targets->n; i++) {
+		LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = targets->cookies[i], .retprobe = returns);
+		int r = keep_link(attach, bpf_program__attach_uprobe_opts(program, -1, targets->path,
+									  targets->offsets[i], &options));
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* libbpf 1.4 knows no session links: so the link is made by hand. */
+static int attach_session(struct attach *attach, const struct targets *targets)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .uprobe_multi.path = targets->path,
+		    .uprobe_multi.offsets = targets->offsets, .uprobe_multi.cookies = targets->cookies,
+		    .uprobe_multi.cnt = targets->n);
+	int fd = bpf_link_create(bpf_program__fd(attach->bpf->progs.on_call), -1, ATTACH_UPROBE_SESSION, &options);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = array_grow(&attach->session_fds, attach->n_session_fds, sizeof(*attach->session_fds));
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	attach->session_fds[attach->n_session_fds++] = fd;
+	return 0;
+}
+
+static int attach_side(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
+		       uint32_t first_number, bool returns)
+{
+	struct bpf_program *program = returns ? attach->bpf->progs.on_return : attach->bpf->progs.on_entry;
+	_cleanup_(targets_done) struct targets targets;
+	int r;
+
+	r = targets_init(&targets, binary, joinpoints, n, first_number, returns);
+	if (r < 0 || !targets.n)
+		return r;
+	if (attach->features.uprobe_session)
+		return attach_session(attach, &targets);
+	if (attach->features.uprobe_multi)
+		return attach_multi(attach, program, &targets, returns);
+	return attach_each(attach, program, &targets, returns);
+}
+
+int attach_joinpoints(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
+		      uint32_t first_number, struct why *why)
+{
+	size_t n_before = attach->n_links;
+	int r = 0;
+
+	/* returns first: one that is seen without its entry is merely counted */
+	if (!attach->features.uprobe_session)
+		r = attach_side(attach, binary, joinpoints, n, first_number, true);
+	if (r >= 0)
+		r = attach_side(attach, binary, joinpoints, n, first_number, false);
+	if (r >= 0)
+		return 0;
+	while (attach->n_links > n_before)
+		bpf_link__destroy(attach->links[--attach->n_links]);
+	if (r == -EACCES || r == -EPERM)
+		return why_say(why, r, "no rights to probe '%s' (CAP_PERFMON is needed; CAP_SYS_ADMIN too before Linux 6.6)",
+			       binary->path);
+	return why_set(why, r, "cannot probe %zu functions of '%s'", n, binary->path);
+}
+
+void attach_arm(struct attach *attach)
+{
+	__atomic_store_n(&attach->bpf->bss->is_armed, 1, __ATOMIC_RELEASE);
+}
+
+/* Programs run under RCU: when a grace period has passed, none that saw the session armed runs any more. */
+static void wait_for_programs(void)
+{
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		usleep(20000);
+}
+
+int attach_stop(struct attach *attach)
+{
+	_cleanup_close_ int sweep = -1;
+	char nothing[64];
+
+	__atomic_store_n(&attach->bpf->bss->is_armed, 0, __ATOMIC_RELEASE);
+	wait_for_programs();
+	sweep = bpf_iter_create(bpf_link__fd(attach->bpf->links.on_stop));
+	if (sweep < 0)
+		return -errno;
+	while (read(sweep, nothing, sizeof(nothing)) > 0)
+		;
+	return 0;
+}
+
+unsigned int attach_n_rings(const struct attach *attach)
+{
+	return attach->n_rings;
+}
+
+int attach_ring_fd(const struct attach *attach, unsigned int ring)
+{
+	return attach->ring_fds[ring];
+}
+
+int attach_processes_fd(const struct attach *attach)
+{
+	return bpf_map__fd(attach->bpf->maps.processes);
+}
+
+int attach_cpus_fd(const struct attach *attach)
+{
+	return bpf_map__fd(attach->bpf->maps.cpus);
+}
+
+size_t attach_n_cpus(const struct attach *attach)
+{
+	return attach->n_cpus;
+}
+
+int attach_notices_fd(const struct attach *attach)
+{
+	return ring_buffer__epoll_fd(attach->notices);
+}
+
+int attach_read_notices(struct attach *attach, void (*executed)(pid_t pid, void *userdata), void *userdata)
+{
+	attach->executed = executed;
+	attach->executed_userdata = userdata;
+	return ring_buffer__consume(attach->notices);
+}
+
+void attach_counters(const struct attach *attach, uint64_t ret_counters[PF_N_COUNTERS])
+{
+	for (size_t counter = 0; counter < PF_N_COUNTERS; counter++) {
+		ret_counters[counter] = 0;
+		for (size_t cpu = 0; cpu < attach->n_cpus; cpu++)
+			ret_counters[counter] +=
+				__atomic_load_n(&attach->cpus[cpu].counters[counter], __ATOMIC_RELAXED);
+	}
+}
+
+uint64_t attach_n_missed_runs(const struct attach *attach)
+{
+	struct bpf_program *program;
+	uint64_t n_missed = 0;
+
+	bpf_object__for_each_program(program, attach->bpf->obj)
+	{
+		struct bpf_prog_info info = { 0 };
+		uint32_t size = sizeof(info);
+
+		if (bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
+			n_missed += info.recursion_misses;
+	}
+	return n_missed;
+}

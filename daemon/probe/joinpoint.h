@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* probe/joinpoint.h - match pointcuts against a binary: the functions to weave, one per address */
+#ifndef PERFFLOW_PROBE_JOINPOINT_H
+#define PERFFLOW_PROBE_JOINPOINT_H
+
+#include <stdint.h>
+
+#include "binary/binary.h"
+#include "binary/symbol.h"
+#include "probe/pointcut.h"
+#include "probe/site.h"
+
+struct joinpoint {
+	char *name;	  /* the name that the pattern matched */
+	uint64_t address; /* in the binary's own address space */
+	uint64_t size;	  /* of its code, 0 if not known */
+	struct site site;
+};
+
+struct joinpoints {		 /* all zero is empty */
+	struct joinpoint *items; /* by address */
+	size_t n_items;
+};
+
+void joinpoints_done(struct joinpoints *joinpoints);
+
+/*
+ * Finds what the pointcuts (n of them) select in the binary; matched[i] is increased by what
+ * pointcut i alone would give. A function that several select is named by the first. symbols are
+ * those of the binary. Sites are chosen too.
+ */
+int joinpoints_find(struct binary *binary, const struct symbols *symbols,
+		    struct pointcut *const *pointcuts, size_t n, struct joinpoints *ret_joinpoints,
+		    size_t *matched, struct why *why);
+
+/*
+ * Collects the functions whose names come nearest to what a pointcut asked for, over several
+ * binaries.
+ */
+struct candidates;
+int candidates_new(const struct pointcut *pointcut, struct candidates **ret_candidates);
+void candidates_free(struct candidates *candidates);
+DEFINE_CLEANUP(struct candidates, candidates_free)
+int candidates_consider(struct candidates *candidates, const struct binary *binary,
+			const struct symbols *symbols);
+/* The best (at most 5), as "module:name", nearest first; none that is not near. */
+int candidates_list(struct candidates *candidates, struct strings *list);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* session/session.h - one trace, from start to stop: owns the probes, the pipeline and the sink */
+#ifndef PERFFLOW_SESSION_SESSION_H
+#define PERFFLOW_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#include "perfflow/event.h"
+#include "util/cleanup.h"
+#include "util/text.h"
+#include "util/why.h"
+
+struct session;
+
+enum session_state { SESSION_RUNNING, SESSION_ENDED };
+
+/* What to trace. Borrowed: session_start() copies what it keeps. */
+struct session_config {
+	const struct strings *aspects;
+	pid_t pid;		       /* scope: this process and its descendants; or 0 and */
+	const char *binary;	       /* scope: every process of this program or library */
+	const struct strings *command; /* with pid: what it is about to execute, or NULL */
+	int output_fd;		       /* owned by the session from then on (also on failure), or -1: only count */
+	bool compress;
+	bool allow_empty;
+	uid_t uid;
+	pid_t client_pid;
+};
+
+/* Why session_start() failed, for the error of the protocol. */
+enum session_fault {
+	SESSION_FAULT_SYSTEM, /* the kernel or the machine */
+	SESSION_FAULT_ASPECT, /* aspect, column */
+	SESSION_FAULT_MATCH,  /* aspect, candidates */
+	SESSION_FAULT_SCOPE,
+	SESSION_FAULT_OUTPUT,
+	SESSION_FAULT_LIMIT,
+};
+
+struct session_failure {
+	enum session_fault fault;
+	struct why why;
+	char *aspect;
+	size_t column; /* from 0 */
+	struct strings candidates;
+};
+void session_failure_done(struct session_failure *failure);
+
+/* Called once, from the loop, when a session has ended and its trace is complete. */
+typedef void (*session_ended_fn)(struct session *session, void *userdata);
+
+/* Weaves and arms. ended_fn is never called from within. */
+int session_start(sd_event *loop, uint64_t id, const struct session_config *config, session_ended_fn ended_fn,
+		  void *userdata, struct session **ret_session, struct session_failure *failure);
+
+/* Begins to end it: session_ended_fn follows from the loop. Harmless on one that ends already. */
+void session_stop(struct session *session, const char *reason);
+
+/* Ends it at once if it still runs, waiting for its trace, and frees it. */
+void session_free(struct session *session);
+DEFINE_CLEANUP(struct session, session_free)
+
+/* A copy of what is known of it, as of now. Strings are borrowed from the session. */
+struct session_info {
+	uint64_t id;
+	enum session_state state;
+	const char *reason; /* NULL while it runs */
+	const struct strings *aspects, *warnings;
+	pid_t pid;
+	const char *binary;
+	const struct strings *command;
+	uid_t uid;
+	pid_t client_pid;
+	uint64_t started_us; /* since 1970 */
+	uint64_t n_functions, n_binaries, n_spans, n_processes, n_bytes;
+	uint64_t losses[PF_N_LOSSES];
+	uint64_t n_bad_records, n_not_written, n_missed_runs;
+};
+void session_describe(const struct session *session, struct session_info *ret_info);
+uint64_t session_info_lost(const struct session_info *info); /* the sum of all losses */
+
+#endif

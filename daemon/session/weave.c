@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A library that a pointcut names is woven wherever the loader would find it, even if nothing is known to load it: a launcher
+ * starts programs that nobody named, and a uprobe belongs to the file, not to a process. Words of the command that are
+ * programs (`mpirun -n 2 lmp`) are looked into as well, for the same reason.
+ */
+#include "session/weave.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "binary/loader.h"
+#include "binary/process.h"
+
+#define MAX_WORDS 256
+
+/* How a process finds files: what loader_* wants to know, and who owns it. */
+struct view {
+	struct loader_context context;
+	char root[64];
+	char *directory, *path, *library_path, *preload;
+};
+
+static void view_done(struct view *view)
+{
+	free(view->directory);
+	free(view->path);
+	free(view->library_path);
+	free(view->preload);
+}
+
+static bool has_our_root(pid_t pid)
+{
+	struct stat ours, its;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/root", pid);
+	return stat("/", &ours) == 0 && stat(path, &its) == 0 && ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
+}
+
+/* What cannot be read is as if unset. */
+static void view_init(struct view *view, pid_t pid)
+{
+	*view = (struct view){ 0 };
+	if (pid && !has_our_root(pid))
+		snprintf(view->root, sizeof(view->root), "/proc/%d/root", pid);
+	if (pid) {
+		process_directory(pid, &view->directory);
+		process_environment(pid, "PATH", &view->path);
+		process_environment(pid, "LD_LIBRARY_PATH", &view->library_path);
+		process_environment(pid, "LD_PRELOAD", &view->preload);
+	}
+	view->context = (struct loader_context){
+		.root = view->root,
+		.directory = view->directory ?: "/",
+		.path = view->path,
+		.library_path = view->library_path,
+		.preload = view->preload,
+	};
+}
+
+static int parse_aspect(struct weave *weave, const char *aspect, struct session_failure *failure)
+{
+	int r = pointcut_parse(aspect, &weave->pointcuts[weave->n_pointcuts], &failure->column, &failure->why);
+
+	if (r == -EINVAL) {
+		failure->fault = SESSION_FAULT_ASPECT;
+		failure->aspect = strdup(aspect);
+	}
+	if (r >= 0)
+		weave->n_pointcuts++;
+	return r;
+}
+
+int weave_init(struct weave *weave, struct labels *labels, const struct strings *aspects,
+	       struct session_failure *failure)
+{
+	int r;
+
+	*weave = (struct weave){ .labels = labels };
+	weave->pointcuts = calloc(aspects->n_items, sizeof(struct pointcut *));
+	weave->matched = calloc(aspects->n_items, sizeof(*weave->matched));
+	if (!weave->pointcuts || !weave->matched)
+		return -ENOMEM;
+	for (size_t i = 0; i < aspects->n_items; i++) {
+		r = parse_aspect(weave, aspects->items[i], failure);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void weave_done(struct weave *weave)
+{
+	for (size_t i = 0; i < weave->n_pointcuts; i++)
+		pointcut_free(weave->pointcuts[i]);
+	free(weave->pointcuts);
+	free(weave->matched);
+	hash_done(&weave->seen);
+	strings_done(&weave->paths);
+}
+
+/* Returns 1 if the file was seen before, and notes it. */
+static int see(struct weave *weave, const struct binary *binary)
+{
+	uint64_t identity[] = { binary->dev, binary->ino };
+	uint64_t key = hash_bytes(identity, sizeof(identity));
+	int r;
+
+	if (hash_find(&weave->seen, key))
+		return 1;
+	r = hash_put(&weave->seen, key, weave);
+	return r < 0 ? r : strings_add(&weave->paths, binary->path);
+}
+
+/* The loader has no functions that a pattern without a module should stumble on: it sets up the program's own stack. */
+static bool is_loader(const struct binary *binary)
+{
+	return binary->soname && strncmp(binary->soname, "ld-", 3) == 0;
+}
+
+static bool is_wanted(const struct weave *weave, const struct binary *binary)
+{
+	for (size_t i = 0; i < weave->n_pointcuts; i++) {
+		const struct pointcut *pointcut = weave->pointcuts[i];
+
+		if (is_loader(binary) && pointcut_wants_all_modules(pointcut))
+			continue;
+		if (pointcut_wants_module(pointcut, binary->path, binary->soname))
+			return true;
+	}
+	return false;
+}
+
+static int label_joinpoints(struct weave *weave, const struct binary *binary, const struct joinpoints *joinpoints,
+			    uint32_t *ret_first, struct why *why)
+{
+	uint32_t number;
+
+	for (size_t i = 0; i < joinpoints->n_items; i++) {
+		int r = labels_add(weave->labels, joinpoints->items[i].name, binary->name, &number);
+
+		if (r == -E2BIG)
+			return why_say(why, r, "more than %d functions are selected", LABELS_MAX);
+		if (r < 0)
+			return r;
+		if (!i)
+			*ret_first = number;
+	}
+	return 0;
+}
+
+static int weave_binary(struct weave *weave, struct binary *binary, struct why *why)
+{
+	_cleanup_(joinpoints_done) struct joinpoints joinpoints = { 0 };
+	_cleanup_(symbols_done) struct symbols symbols = { 0 };
+	uint32_t first = 0;
+	int r;
+
+	r = symbols_read(binary, &symbols, why);
+	if (r < 0)
+		return r;
+	r = joinpoints_find(binary, &symbols, weave->pointcuts, weave->n_pointcuts, &joinpoints, weave->matched, why);
+	if (r < 0 || !joinpoints.n_items)
+		return r;
+	r = label_joinpoints(weave, binary, &joinpoints, &first, why);
+	if (r < 0)
+		return r;
+	r = attach_joinpoints(weave->attach, binary, joinpoints.items, joinpoints.n_items, first, why);
+	if (r >= 0)
+		weave->n_binaries++;
+	return r;
+}
+
+int weave_file(struct weave *weave, const char *path, struct why *why)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	struct why ignored = { 0 };
+	int r;
+
+	r = binary_open(path, &binary, &ignored);
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return why_set(why, r, "cannot open '%s'", path);
+	if (r < 0)
+		return 0; /* no ELF file, or gone meanwhile */
+	r = see(weave, binary);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return is_wanted(weave, binary) ? weave_binary(weave, binary, why) : 0;
+}
+
+int weave_files(struct weave *weave, const struct strings *paths, struct why *why)
+{
+	for (size_t i = 0; i < paths->n_items; i++) {
+		int r = weave_file(weave, paths->items[i], why);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int weave_search_named(const struct weave *weave, pid_t pid, struct strings *paths)
+{
+	_cleanup_(strings_done) struct strings globs = { 0 };
+	_cleanup_(view_done) struct view view;
+	int r = 0;
+
+	view_init(&view, pid);
+	for (size_t i = 0; i < weave->n_pointcuts && r >= 0; i++)
+		r = pointcut_modules(weave->pointcuts[i], &globs);
+	for (size_t i = 0; i < globs.n_items && r >= 0; i++) {
+		r = loader_find_libraries(&view.context, globs.items[i], paths);
+		if (r >= 0)
+			r = loader_find_programs(&view.context, globs.items[i], paths);
+	}
+	return r;
+}
+
+/* A word that is no program is nothing to us. */
+static int search_word(const struct loader_context *context, const char *word, struct strings *paths)
+{
+	_cleanup_free_ char *program = NULL;
+	struct why ignored = { 0 };
+	int r;
+
+	if (loader_find_program(context, word, &program) < 0)
+		return 0;
+	r = loader_closure(context, program, paths, &ignored);
+	return r == -ENOMEM ? r : 0;
+}
+
+/* The words of an argument: `sh -c "./solver input"` names a program too. */
+static int search_words(const struct loader_context *context, const char *argument, struct strings *paths)
+{
+	_cleanup_free_ char *words = strdup(argument);
+	char *word, *rest = words;
+	int r = 0;
+
+	if (!words)
+		return -ENOMEM;
+	for (int i = 0; i < MAX_WORDS && r >= 0 && (word = strsep(&rest, " \t\n;&|()")); i++)
+		if (*word && *word != '-')
+			r = search_word(context, word, paths);
+	return r;
+}
+
+static int search_command(const struct loader_context *context, const struct strings *command, struct strings *paths,
+			  bool *ret_may_run_others, struct why *why)
+{
+	_cleanup_free_ char *program = NULL;
+	int r;
+
+	r = loader_find_program(context, command->items[0], &program);
+	if (r < 0)
+		return why_set(why, r, "cannot find the command '%s'", command->items[0]);
+	*ret_may_run_others = loader_is_script(context, program) == 1;
+	r = loader_closure(context, program, paths, why);
+	for (size_t i = 1; i < command->n_items && i < MAX_WORDS && r >= 0; i++)
+		r = search_words(context, command->items[i], paths);
+	return r;
+}
+
+static int search_running(pid_t pid, struct strings *paths, struct why *why)
+{
+	_cleanup_free_ pid_t *descendants = NULL;
+	size_t n = 0;
+	int r;
+
+	r = process_files(pid, paths, why);
+	if (r < 0)
+		return r;
+	r = process_descendants(pid, &descendants, &n);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		struct why ignored = { 0 };
+
+		if (process_files(descendants[i], paths, &ignored) == -ENOMEM)
+			r = -ENOMEM;
+	}
+	return r;
+}
+
+int weave_search_process(pid_t pid, const struct strings *command, struct strings *paths, bool *ret_may_run_others,
+			 struct why *why)
+{
+	_cleanup_(view_done) struct view view;
+
+	*ret_may_run_others = false;
+	if (!command)
+		return search_running(pid, paths, why);
+	view_init(&view, pid);
+	return search_command(&view.context, command, paths, ret_may_run_others, why);
+}
+
+int weave_search_program(pid_t pid, const char *path, struct strings *paths, struct why *why)
+{
+	_cleanup_(view_done) struct view view;
+
+	view_init(&view, pid);
+	return loader_closure(&view.context, path, paths, why);
+}
+
+int weave_candidates(const struct weave *weave, size_t pointcut, struct strings *list)
+{
+	_cleanup_(candidates_freep) struct candidates *candidates = NULL;
+	int r;
+
+	r = candidates_new(weave->pointcuts[pointcut], &candidates);
+	for (size_t i = 0; i < weave->paths.n_items && r >= 0; i++) {
+		_cleanup_(symbols_done) struct symbols symbols = { 0 };
+		_cleanup_(binary_freep) struct binary *binary = NULL;
+		struct why ignored = { 0 };
+
+		if (binary_open(weave->paths.items[i], &binary, &ignored) < 0 ||
+		    symbols_read(binary, &symbols, &ignored) < 0)
+			continue;
+		r = candidates_consider(candidates, binary, &symbols);
+	}
+	return r < 0 ? r : candidates_list(candidates, list);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The table of formats. A format is found once, when a session starts; from then on its functions
+ * are called directly. */
+#include "sink/sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sink/chrome.h"
+#include "sink/output.h"
+
+static const struct sink_ops *const formats[] = {
+	&chrome_sink_ops,
+};
+
+static const struct sink_ops *find_format(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (strcmp(formats[i]->name, name) == 0)
+			return formats[i];
+	}
+	return NULL;
+}
+
+int sink_new(const char *format, struct output *output, const struct sink_start *start,
+	     struct sink **ret_sink)
+{
+	_cleanup_(output_freep) struct output *owned = output;
+	const struct sink_ops *ops = find_format(format);
+	_cleanup_(sink_freep) struct sink *sink = NULL;
+	int r;
+
+	if (!ops)
+		return -EINVAL;
+	sink = calloc(1, ops->size);
+	if (!sink)
+		return -ENOMEM;
+
+	sink->ops = ops;
+	sink->output = take_ptr(owned);
+	r = ops->open(sink, start);
+	if (r < 0)
+		return r;
+
+	*ret_sink = take_ptr(sink);
+	return 0;
+}
+
+void sink_free(struct sink *sink)
+{
+	if (!sink)
+		return;
+	sink->ops->free(sink);
+	output_free(sink->output);
+	free(sink);
+}

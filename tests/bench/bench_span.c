@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What a span costs the traced program, against the floor that the kernel sets: the same probes with BPF programs that do
+ * nothing. Then: how long 20,000 functions take to attach and to detach.
+ *
+ * Both kinds of run alternate in this one process, and the least time of each is taken: other work on the machine only ever
+ * adds. Functions are written in assembly since their first instruction decides: the kernel emulates push and nop, and
+ * single-steps sub and endbr64. Exit status 1 if a ratio is above its goal.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "probe/attach.h"
+#include "probe/rings.h"
+
+#define N_MANY 20000
+#define ROUNDS 25
+#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+
+extern const char __executable_start[];
+void fn_push(void);
+void fn_nop(void);
+void fn_nop5(void);
+void fn_endbr_push(void);
+void fn_sub(void);
+extern const char many_start[], many_end[];
+
+#define FUNCTION(name, body)                                                                          \
+	".globl " name "\n.type " name ", @function\n.p2align 5\n" name ":\n" body "ret\n.size " name \
+	", . - " name "\n"
+
+__asm__(".text\n"
+	FUNCTION("fn_push", "push %rbp\n pop %rbp\n")
+	FUNCTION("fn_nop", "nop\n")
+	FUNCTION("fn_nop5", ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n push %rbp\n pop %rbp\n")
+	FUNCTION("fn_endbr_push", "endbr64\n push %rbp\n pop %rbp\n")
+	FUNCTION("fn_sub", "sub $8, %rsp\n add $8, %rsp\n")
+	".globl many_start\nmany_start:\n.rept " "20000" "\n.p2align 4\npush %rbp\npop %rbp\nret\n.endr\n"
+	".globl many_end\nmany_end:\n");
+
+static const struct bench {
+	const char *name;
+	void (*function)(void);
+	unsigned int n_calls;
+	unsigned int probe_at; /* bytes behind the entry, as site.c chooses */
+} benches[] = {
+	{ "push", fn_push, 30000, 0 },		 { "nop", fn_nop, 30000, 0 },
+	{ "nop5", fn_nop5, 30000, 0 },		 { "endbr64; push", fn_endbr_push, 30000, 4 },
+	{ "sub", fn_sub, 10000, 0 },
+};
+
+static double now_s(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static double ns_per_call(const struct bench *bench)
+{
+	double start;
+
+	for (unsigned int i = 0; i < 1000; i++)
+		bench->function();
+	start = now_s(CLOCK_THREAD_CPUTIME_ID);
+	for (unsigned int i = 0; i < bench->n_calls; i++)
+		bench->function();
+	return (now_s(CLOCK_THREAD_CPUTIME_ID) - start) * 1e9 / bench->n_calls;
+}
+
+static uint64_t offset_of(const struct binary *binary, const void *address)
+{
+	uint64_t base = binary->segments[0].address - binary->segments[0].file_offset, offset = 0;
+
+	binary_file_offset(binary, base + ((const char *)address - __executable_start), &offset);
+	return offset;
+}
+
+static int load_empty_program(void)
+{
+	static const struct bpf_insn instructions[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = ATTACH_UPROBE_MULTI);
+
+	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "empty", "GPL", instructions, 2, &options);
+}
+
+static int link_empty(int program, const char *path, const unsigned long *offsets, size_t n, bool is_return)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .uprobe_multi.path = path, .uprobe_multi.offsets = offsets,
+		    .uprobe_multi.cnt = n, .uprobe_multi.flags = is_return);
+
+	return bpf_link_create(program, -1, ATTACH_UPROBE_MULTI, &options);
+}
+
+static double measure_floor(int program, const struct binary *binary, const struct bench *bench)
+{
+	unsigned long offset = offset_of(binary, (const char *)bench->function + bench->probe_at);
+	_cleanup_close_ int entry = link_empty(program, "/proc/self/exe", &offset, 1, false);
+	_cleanup_close_ int exit = link_empty(program, "/proc/self/exe", &offset, 1, true);
+
+	return entry < 0 || exit < 0 ? -1 : ns_per_call(bench);
+}
+
+struct consumer { /* reads the rings as the daemon does, so that they never fill */
+	struct rings *rings;
+	bool stop;
+	uint64_t n_records;
+	pthread_t thread;
+};
+
+static void on_record(unsigned int ring, const void *data, size_t size, void *userdata)
+{
+	(void)ring, (void)data, (void)size;
+	((struct consumer *)userdata)->n_records++;
+}
+
+static void *consume(void *userdata)
+{
+	struct consumer *consumer = userdata;
+
+	while (!__atomic_load_n(&consumer->stop, __ATOMIC_ACQUIRE)) {
+		rings_consume(consumer->rings);
+		usleep(5000);
+	}
+	return NULL;
+}
+
+static struct attach *open_session(struct consumer *consumer)
+{
+	struct attach_config config = { .n_rings = 2, .ring_bytes = 2 << 20, .max_processes = 1024 };
+	struct attach *attach = NULL;
+	struct why why = { 0 };
+	int r;
+
+	r = attach_open(&config, &attach, &why);
+	if (r < 0) {
+		fprintf(stderr, "bench_span: %s\n", why_text(&why, r));
+		return NULL;
+	}
+	attach_add_process(attach, getpid());
+	*consumer = (struct consumer){ 0 };
+	rings_open(attach, on_record, consumer, &consumer->rings);
+	pthread_create(&consumer->thread, NULL, consume, consumer);
+	attach_arm(attach);
+	return attach;
+}
+
+static void close_session(struct attach *attach, struct consumer *consumer)
+{
+	__atomic_store_n(&consumer->stop, true, __ATOMIC_RELEASE);
+	pthread_join(consumer->thread, NULL);
+	while (rings_consume(consumer->rings) > 0)
+		;
+	rings_close(consumer->rings);
+	attach_close(attach);
+}
+
+static double measure_span(const struct binary *binary, const struct bench *bench)
+{
+	struct joinpoint joinpoint = {
+		.site = { .entry_offset = offset_of(binary, (const char *)bench->function + bench->probe_at),
+			  .has_return_probe = true },
+	};
+	struct consumer consumer;
+	struct attach *attach = open_session(&consumer);
+	uint64_t n_expected = bench->n_calls + 1000;
+	struct why why = { 0 };
+	double ns = -1;
+
+	if (!attach)
+		return -1;
+	if (attach_joinpoints(attach, binary, &joinpoint, 1, 1, &why) == 0)
+		ns = ns_per_call(bench);
+	close_session(attach, &consumer);
+	if (consumer.n_records < n_expected)
+		fprintf(stderr, "bench_span: %lu records of %lu calls\n", consumer.n_records, n_expected);
+	return ns;
+}
+
+static double least(double a, double b)
+{
+	return a < 0 || b < a ? b : a;
+}
+
+static int bench_spans(const struct binary *binary)
+{
+	int program = load_empty_program(), missed = 0;
+	double push = 0;
+
+	printf("| function begins with | call | floor | span | span / floor | goal |\n|---|---|---|---|---|---|\n");
+	for (size_t i = 0; i < ARRAY_SIZE(benches); i++) {
+		double bare = ns_per_call(&benches[i]), floor = -1, span = -1;
+
+		for (int round = 0; round < ROUNDS; round++) {
+			floor = least(floor, measure_floor(program, binary, &benches[i]));
+			span = least(span, measure_span(binary, &benches[i]));
+		}
+		if (floor <= 0 || span <= 0)
+			return -1;
+		printf("| `%s` | %.0f ns | %.0f ns | %.0f ns | %.2f | 1.3 |\n", benches[i].name, bare, floor, span,
+		       span / floor);
+		missed += span / floor > 1.3;
+		if (i == 0)
+			push = span;
+		if (benches[i].probe_at) {
+			printf("| `%s` against `push` | | | | %.2f | 1.3 |\n", benches[i].name, span / push);
+			missed += span / push > 1.3;
+		}
+	}
+	close(program);
+	return missed;
+}
+
+static int bench_many(const struct binary *binary)
+{
+	struct joinpoint *joinpoints = calloc(N_MANY, sizeof(*joinpoints));
+	double attach_s = -1, detach_s = -1, start;
+	struct why why = { 0 };
+
+	for (size_t i = 0; i < N_MANY; i++)
+		joinpoints[i].site = (struct site){ .entry_offset = offset_of(binary, many_start + 16 * i),
+						    .has_return_probe = true };
+	for (int round = 0; round < 5; round++) {
+		struct consumer consumer;
+		struct attach *attach = open_session(&consumer);
+		int r;
+
+		if (!attach)
+			return -1;
+		start = now_s(CLOCK_MONOTONIC);
+		r = attach_joinpoints(attach, binary, joinpoints, N_MANY, 1, &why);
+		attach_s = least(attach_s, now_s(CLOCK_MONOTONIC) - start);
+		if (r < 0) {
+			fprintf(stderr, "bench_span: %s\n", why_text(&why, r));
+			return -1;
+		}
+		start = now_s(CLOCK_MONOTONIC);
+		close_session(attach, &consumer);
+		detach_s = least(detach_s, now_s(CLOCK_MONOTONIC) - start);
+	}
+	free(joinpoints);
+	printf("\n| 20,000 functions | time | goal |\n|---|---|---|\n| attach | %.3f s | 0.2 s |\n"
+	       "| detach, with all of the session | %.3f s | 0.2 s |\n",
+	       attach_s, detach_s);
+	return (attach_s > 0.2) + (detach_s > 0.2);
+}
+
+int main(void)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	struct why why = { 0 };
+	int spans, many, r;
+
+	r = binary_open("/proc/self/exe", &binary, &why);
+	if (r < 0) {
+		fprintf(stderr, "bench_span: %s\n", why_text(&why, r));
+		return 1;
+	}
+	spans = bench_spans(binary);
+	many = bench_many(binary);
+	return spans || many;
+}

@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The time of a span is divided into on a CPU, waiting for one, and blocked, and nothing else."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from perfflow import TestCase, main, target  # noqa: E402
+
+
+class Clocks(TestCase):
+    def test_sleeping_burning_waiting_and_competing_are_told_apart(self):
+        trace = self.trace("clocks:sleeps || clocks:burns || clocks:waits || clocks:mixed || clocks:competes",
+                           [target("clocks")])
+        self.assertCounts(trace, {"sleeps": 4, "burns": 4, "waits": 4, "mixed": 4, "competes": 2})
+        # (least, most) of each in us. A busy machine takes a CPU away from a thread at any time: no upper bound there.
+        expected = {
+            "sleeps": {"blocked_us": (39000, None), "oncpu_us": (0, 4000)},
+            "burns": {"oncpu_us": (39000, 46000), "blocked_us": (0, 4000)},
+            "waits": {"blocked_us": (35000, None), "oncpu_us": (0, 4000)},
+            "mixed": {"oncpu_us": (19500, 25000), "blocked_us": (19500, None)},
+            "competes": {"oncpu_us": (39000, 46000), "runnable_us": (10000, None), "blocked_us": (0, 4000)},
+        }
+        for name, bounds in expected.items():
+            for span in trace.spans(name):
+                for key, (least, most) in bounds.items():
+                    self.assertGreaterEqual(span["args"][key], least, (name, key, span))
+                    if most is not None:
+                        self.assertLessEqual(span["args"][key], most, (name, key, span))
+                self.assertAlmostEqual(span["args"]["cpu_usage"], 100 * span["args"]["oncpu_us"] / span["dur"], 0)
+
+    def test_the_cpu_time_of_a_process_on_its_track_is_what_its_spans_had(self):
+        trace = self.trace("clocks:burns || clocks:sleeps || clocks:waits || clocks:mixed || clocks:competes",
+                           [target("clocks")])
+        pid = trace.pids()[0]
+        on_track = [event for event in trace.counters() if event["pid"] == pid]
+        machine = [event for event in trace.counters() if event["pid"] != pid]
+        self.assertGreaterEqual(len(on_track), 5, "a value every 100 ms")
+        self.assertGreaterEqual(len(machine), 5, "the machine has a track as well")
+        cores = os.cpu_count() or 1
+        for event in on_track:
+            for value in event["args"].values():
+                self.assertTrue(0 <= value <= 100 * cores + 5, event)
+        for event in machine:
+            for value in event["args"].values():
+                self.assertTrue(0 <= value <= 100 * cores + 5, event)
+
+        # Percent times seconds, from each value to the one before it, is CPU time: that of the spans and a little more.
+        on_track.sort(key=lambda event: event["ts"])
+        spent = sum(sum(event["args"].values()) / 100 * (event["ts"] - before["ts"])
+                    for before, event in zip(on_track, on_track[1:]))
+        in_spans = sum(span["args"]["oncpu_us"] for span in trace.all_spans)
+        self.assertGreater(spent, 0.6 * in_spans)
+        self.assertLess(spent, 1.6 * in_spans)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+#include "fixture.h"
+
+#include <errno.h>
+
+#include "probe/joinpoint.h"
+
+#define MAX_POINTCUTS 3
+
+struct found {
+	struct joinpoints joinpoints;
+	size_t matched[MAX_POINTCUTS];
+};
+
+static struct found find_in(const char *path, const char *first, const char *second)
+{
+	_cleanup_(symbols_done) struct symbols symbols = {};
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	struct pointcut *pointcuts[2] = {};
+	struct found found = {};
+	struct why why = {};
+
+	assert_int_equal(binary_open(path, &binary, NULL), 0);
+	assert_int_equal(symbols_read(binary, &symbols, NULL), 0);
+	assert_int_equal(pointcut_parse(first, &pointcuts[0], NULL, NULL), 0);
+	if (second)
+		assert_int_equal(pointcut_parse(second, &pointcuts[1], NULL, NULL), 0);
+	assert_int_equal(joinpoints_find(binary, &symbols, pointcuts, second ? 2 : 1,
+					 &found.joinpoints, found.matched, &why),
+			 0);
+	pointcut_free(pointcuts[0]);
+	pointcut_free(pointcuts[1]);
+	return found;
+}
+
+static void found_done(struct found *found)
+{
+	joinpoints_done(&found->joinpoints);
+}
+
+static bool has(const struct found *found, const char *name)
+{
+	for (size_t i = 0; i < found->joinpoints.n_items; i++) {
+		if (strcmp(found->joinpoints.items[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void a_function_is_found_by_its_name(void **state)
+{
+	_cleanup_(found_done) struct found found = find_in(FIXTURE_FUNCTIONS, "solve", NULL);
+
+	(void)state;
+	assert_int_equal(found.joinpoints.n_items, 1);
+	assert_int_equal(found.matched[0], 1);
+	assert_string_equal(found.joinpoints.items[0].name, "solve");
+	assert_true(found.joinpoints.items[0].size > 0);
+	assert_true(found.joinpoints.items[0].site.has_return_probe);
+}
+
+static void a_function_with_two_names_is_one_join_point_by_the_name_that_was_asked_for(void **state)
+{
+	_cleanup_(found_done) struct found mpi = find_in(FIXTURE_FUNCTIONS, "MPI_*", NULL);
+	_cleanup_(found_done) struct found pmpi = find_in(FIXTURE_FUNCTIONS, "PMPI_*", NULL);
+	_cleanup_(found_done) struct found both = find_in(FIXTURE_FUNCTIONS, "*MPI_Step", NULL);
+
+	(void)state;
+	assert_int_equal(mpi.joinpoints.n_items, 1);
+	assert_string_equal(mpi.joinpoints.items[0].name, "MPI_Step");
+	assert_int_equal(pmpi.joinpoints.n_items, 1);
+	assert_string_equal(pmpi.joinpoints.items[0].name, "PMPI_Step");
+	assert_int_equal(both.joinpoints.n_items, 1);
+	assert_string_equal(both.joinpoints.items[0].name, "MPI_Step");
+}
+
+static void each_pointcut_has_its_own_count_and_the_first_names(void **state)
+{
+	_cleanup_(found_done) struct found found =
+		find_in(FIXTURE_FUNCTIONS, "PMPI_Step", "*Step || solve");
+
+	(void)state;
+	assert_int_equal(found.joinpoints.n_items, 2);
+	assert_int_equal(found.matched[0], 1);
+	assert_int_equal(found.matched[1], 2);
+	assert_true(has(&found, "PMPI_Step"));
+	assert_true(has(&found, "solve"));
+}
+
+static void another_module_has_nothing(void **state)
+{
+	_cleanup_(found_done) struct found other =
+		find_in(FIXTURE_FUNCTIONS, "libother.so:solve", NULL);
+	_cleanup_(found_done) struct found own =
+		find_in(FIXTURE_FUNCTIONS, "libpf_functions.so:solve", NULL);
+
+	(void)state;
+	assert_int_equal(other.joinpoints.n_items, 0);
+	assert_int_equal(other.matched[0], 0);
+	assert_int_equal(own.joinpoints.n_items, 1);
+}
+
+static void names_of_cplusplus_and_fortran_are_found_demangled(void **state)
+{
+	_cleanup_(found_done) struct found area = find_in(FIXTURE_NAMES, "ns::shape::area", NULL);
+	_cleanup_(found_done) struct found with_arguments =
+		find_in(FIXTURE_NAMES, "ns::*(int,double*) const", NULL);
+	_cleanup_(found_done) struct found operators =
+		find_in(FIXTURE_NAMES, "ns::shape::operator()", "*::operator||");
+	_cleanup_(found_done) struct found template =
+		find_in(FIXTURE_NAMES, "ns::shape::scaled<int>", "*::scaled<*");
+	_cleanup_(found_done) struct found anonymous =
+		find_in(FIXTURE_NAMES, "(anonymous namespace)::secret", NULL);
+	_cleanup_(found_done) struct found tagged = find_in(FIXTURE_NAMES, "tagged", NULL);
+	_cleanup_(found_done) struct found fortran =
+		find_in(FIXTURE_FUNCTIONS, "solver_mod::*", NULL);
+
+	(void)state;
+	assert_string_equal(area.joinpoints.items[0].name, "ns::shape::area");
+	assert_string_equal(with_arguments.joinpoints.items[0].name,
+			    "ns::shape::area(int, double*) const");
+	assert_int_equal(operators.matched[0], 1);
+	assert_int_equal(operators.matched[1], 1);
+	assert_int_equal(template.matched[0], 1);
+	assert_int_equal(template.matched[1], 2);
+	assert_int_equal(anonymous.matched[0], 1);
+	assert_int_equal(tagged.matched[0], 1);
+	assert_string_equal(fortran.joinpoints.items[0].name, "solver_mod::step");
+}
+
+static void join_points_are_sorted_by_address(void **state)
+{
+	_cleanup_(found_done) struct found found = find_in(FIXTURE_FUNCTIONS, "*", NULL);
+
+	(void)state;
+	assert_true(found.joinpoints.n_items > 5);
+	assert_int_equal(found.matched[0], found.joinpoints.n_items);
+	for (size_t i = 1; i < found.joinpoints.n_items; i++)
+		assert_true(found.joinpoints.items[i - 1].address <
+			    found.joinpoints.items[i].address);
+}
+
+#if defined(__x86_64__)
+static void what_cannot_be_probed_is_neither_found_nor_counted(void **state)
+{
+	_cleanup_(found_done) struct found found =
+		find_in(FIXTURE_FUNCTIONS, "entry_lock || _start || solve", NULL);
+
+	(void)state;
+	assert_int_equal(found.joinpoints.n_items, 1);
+	assert_int_equal(found.matched[0], 1);
+}
+#endif
+
+static void assert_nearest(const char *path, const char *asked, const char *expected)
+{
+	_cleanup_(candidates_freep) struct candidates *candidates = NULL;
+	_cleanup_(pointcut_freep) struct pointcut *pointcut = NULL;
+	_cleanup_(symbols_done) struct symbols symbols = {};
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	_cleanup_(strings_done) struct strings list = {};
+
+	assert_int_equal(binary_open(path, &binary, NULL), 0);
+	assert_int_equal(symbols_read(binary, &symbols, NULL), 0);
+	assert_int_equal(pointcut_parse(asked, &pointcut, NULL, NULL), 0);
+	assert_int_equal(candidates_new(pointcut, &candidates), 0);
+	assert_int_equal(candidates_consider(candidates, binary, &symbols), 0);
+	assert_int_equal(candidates_consider(candidates, binary, &symbols), 0);
+	assert_int_equal(candidates_list(candidates, &list), 0);
+	assert_true(list.n_items <= 5);
+	if (!expected) {
+		assert_int_equal(list.n_items, 0);
+		return;
+	}
+	assert_true(list.n_items > 0);
+	assert_string_equal(strchr(list.items[0], ':') + 1, expected);
+	for (size_t i = 1; i < list.n_items; i++)
+		assert_string_not_equal(list.items[0], list.items[i]);
+}
+
+static void what_was_mistyped_has_candidates_nearest_first(void **state)
+{
+	(void)state;
+	assert_nearest(FIXTURE_FUNCTIONS, "slove", "solve");
+	assert_nearest(FIXTURE_FUNCTIONS, "SOLVE", "solve");
+	assert_nearest(FIXTURE_FUNCTIONS, "mpi_step", "MPI_Step");
+	assert_nearest(FIXTURE_FUNCTIONS, "hiddn", "hidden");
+	assert_nearest(FIXTURE_FUNCTIONS, "libother.so:solve", "solve");
+	assert_nearest(FIXTURE_FUNCTIONS, "other::step", "solver_mod::step");
+	assert_nearest(FIXTURE_NAMES, "ns::shape::aera", "ns::shape::area");
+	assert_nearest(FIXTURE_NAMES, "ns::area", "ns::shape::area");
+	assert_nearest(FIXTURE_NAMES, "ns::twice(double)", "ns::twice(int)");
+	assert_nearest(FIXTURE_PROGRAM, "mian", "main");
+}
+
+static void what_is_far_from_all_has_no_candidates(void **state)
+{
+	(void)state;
+	assert_nearest(FIXTURE_FUNCTIONS, "qqqqqqqqqq", NULL);
+	assert_nearest(FIXTURE_FUNCTIONS, "*", NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_function_is_found_by_its_name),
+		cmocka_unit_test(
+			a_function_with_two_names_is_one_join_point_by_the_name_that_was_asked_for),
+		cmocka_unit_test(each_pointcut_has_its_own_count_and_the_first_names),
+		cmocka_unit_test(another_module_has_nothing),
+		cmocka_unit_test(names_of_cplusplus_and_fortran_are_found_demangled),
+		cmocka_unit_test(join_points_are_sorted_by_address),
+#if defined(__x86_64__)
+		cmocka_unit_test(what_cannot_be_probed_is_neither_found_nor_counted),
+#endif
+		cmocka_unit_test(what_was_mistyped_has_candidates_nearest_first),
+		cmocka_unit_test(what_is_far_from_all_has_no_candidates),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
