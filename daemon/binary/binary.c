@@ -661,3 +661,8 @@ bool binary_is_named(const char *glob, const char *path, const char *soname)
 	return glob_matches_file(glob, text_file_name(path)) ||
 	       (soname && glob_matches_file(glob, soname));
 }
+
+const char *binary_module_path(const struct binary *binary)
+{
+	return strcmp(text_file_name(binary->path), binary->name) == 0 ? binary->path : binary->name;
+}

@@ -70,4 +70,7 @@ bool binary_is_named(const char *glob, const char *path, const char *soname);
 /* Reads size bytes of code at a file offset; returns how many there were, or a negative errno. */
 ssize_t binary_read(const struct binary *binary, uint64_t file_offset, void *buffer, size_t size);
 
+/* What a pattern's module is matched against: the path, or for a link in /proc the name of the file behind it. */
+const char *binary_module_path(const struct binary *binary);
+
 #endif

@@ -203,14 +203,15 @@ static int full_path(const struct loader_context *context, const char *path, cha
 static int join(const struct loader_context *context, const char *folder, size_t length,
 		const char *name, char **ret_path)
 {
+	const char *directory = context->directory ? context->directory : "/";
 	int r;
 
 	if (length && folder[0] == '/')
 		r = asprintf(ret_path, "%.*s/%s", (int)length, folder, name);
 	else if (length)
-		r = asprintf(ret_path, "%s/%.*s/%s", context->directory, (int)length, folder, name);
+		r = asprintf(ret_path, "%s/%.*s/%s", directory, (int)length, folder, name);
 	else
-		r = asprintf(ret_path, "%s/%s", context->directory, name);
+		r = asprintf(ret_path, "%s/%s", directory, name);
 	return r < 0 ? -ENOMEM : 0;
 }
 

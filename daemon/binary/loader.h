@@ -17,7 +17,7 @@
 /* How the program would be started. Strings are borrowed. */
 struct loader_context {
 	const char *root;      /* "" or "/proc/PID/root": stands before each path that is opened */
-	const char *directory; /* its working directory, within root; for names with a '/' */
+	const char *directory; /* its working directory, within root; NULL is "/" */
 	const char *path;      /* PATH of its environment, or NULL */
 	const char *library_path; /* LD_LIBRARY_PATH, or NULL */
 	const char *preload;	  /* LD_PRELOAD, or NULL */

@@ -71,10 +71,18 @@ static bool has_link(enum bpf_attach_type type)
 	return link == -EBADF;
 }
 
+/* PERFFLOW_DISABLE="uprobe_session,uprobe_multi" does without, as on an older kernel. */
+static bool is_disabled(const char *feature)
+{
+	const char *disabled = getenv("PERFFLOW_DISABLE");
+
+	return disabled && strstr(disabled, feature);
+}
+
 void attach_probe_features(struct attach_features *ret_features)
 {
-	ret_features->uprobe_multi = has_link(ATTACH_UPROBE_MULTI);
-	ret_features->uprobe_session = has_link(ATTACH_UPROBE_SESSION);
+	ret_features->uprobe_multi = !is_disabled("uprobe_multi") && has_link(ATTACH_UPROBE_MULTI);
+	ret_features->uprobe_session = !is_disabled("uprobe_session") && has_link(ATTACH_UPROBE_SESSION);
 }
 
 static unsigned int power_of_two_below(unsigned int n)

@@ -56,14 +56,6 @@ void joinpoints_done(struct joinpoints *joinpoints)
 	*joinpoints = (struct joinpoints){};
 }
 
-/* What a pointcut knows the file by. The names of links in /proc say nothing: then it has no path.
- */
-static const char *module_path(const struct binary *binary)
-{
-	return strcmp(text_file_name(binary->path), binary->name) == 0 ? binary->path
-								       : binary->name;
-}
-
 struct search {
 	struct binary *binary;
 	const struct symbols *symbols;
@@ -101,7 +93,7 @@ static const char *match_group(const struct search *search, const struct pointcu
 			.with_arguments = search->names[i - start].with_arguments,
 		};
 
-		if (pointcut_matches(pointcut, module_path(search->binary), search->binary->soname,
+		if (pointcut_matches(pointcut, binary_module_path(search->binary), search->binary->soname,
 				     &names, &matched))
 			return matched;
 	}
@@ -205,7 +197,7 @@ static bool prepare(struct search *search)
 	bool wanted = false;
 
 	for (size_t i = 0; i < search->n_pointcuts; i++) {
-		search->wants[i] = pointcut_wants_module(search->pointcuts[i], module_path(binary),
+		search->wants[i] = pointcut_wants_module(search->pointcuts[i], binary_module_path(binary),
 							 binary->soname);
 		wanted |= search->wants[i];
 		search->with_arguments |=

@@ -129,7 +129,7 @@ static bool is_wanted(const struct weave *weave, const struct binary *binary)
 
 		if (is_loader(binary) && pointcut_wants_all_modules(pointcut))
 			continue;
-		if (pointcut_wants_module(pointcut, binary->path, binary->soname))
+		if (pointcut_wants_module(pointcut, binary_module_path(binary), binary->soname))
 			return true;
 	}
 	return false;

@@ -64,7 +64,7 @@ struct pf_span {
 
 struct pf_process_seen {
 	struct pf_event event;
-	__u64 start_ns; /* when the process was made: tells it from an earlier one with its pid */
+	__u64 start_ns; /* when the process was made, in whole clock ticks (10 ms): tells it from an earlier one with its pid */
 	__u32 ppid;
 	__u32 command_line_bytes; /* arguments, each ended by '\0', cut off at the size of the field */
 	char comm[PF_COMM_BYTES];

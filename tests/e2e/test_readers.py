@@ -79,12 +79,8 @@ class Readers(TestCase):
         self.assertEqual((stats, slices), ([], [{"n": 150}]))
 
     def test_catapult_shows_every_span_at_its_depth_without_a_warning(self):
-        whole, hard = self.a_trace().path, self.folder / "hard.json"
-        os.rename(whole, self.folder / "whole.json")
-        os.rename(self.a_difficult_trace().path, hard)
-        for path, model in zip((self.folder / "whole.json", hard),
-                               self.read("catapult.mjs", self.folder / "whole.json", hard)):
-            trace = Trace(path)
+        traces = [self.a_trace(), self.a_difficult_trace()]
+        for trace, model in zip(traces, self.read("catapult.mjs", *(trace.path for trace in traces))):
             self.assertIsNone(model["error"])
             self.assertEqual(model["warnings"], [])
             threads = [thread for process in model["processes"] for thread in process["threads"]]

@@ -66,7 +66,7 @@ static inline void fixture_copy(const char *from, const char *to)
  * it. */
 static inline char *fixture_folder(void)
 {
-	char path[] = "/tmp/perfflow-test-XXXXXX";
+	char path[] = P_tmpdir "/perfflow-test-XXXXXX";
 
 	assert_non_null(mkdtemp(path));
 	return strdup(path);
