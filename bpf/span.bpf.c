@@ -75,7 +75,7 @@ static __always_inline int span_open(struct task_struct *task, struct pf_thread 
 		count(PF_LOST_TOO_DEEP);
 		return RETURN_NOT_WANTED;
 	}
-	clocks_read(&now, thread);
+	clocks_read_own(&now, thread);
 	thread->last_ns = now.now_ns;
 	frame = &thread->frames[depth % PF_MAX_DEPTH];
 	frame->start_ns = now.now_ns;
@@ -116,8 +116,12 @@ __noinline int span_close_below(struct pf_thread *thread, __u64 ids, __u32 joinp
 	return spans_end(thread, ids, SPAN_HOW(found, PF_END_RETURN));
 }
 
+/*
+ * With a session link a return comes only where the entry pushed a frame, so the stack pointer alone tells that it is the
+ * one on top. Without, the return of a call that has no frame may come while another with the same stack pointer is there.
+ */
 static __always_inline int span_close(struct task_struct *task, struct pf_thread *thread, struct pt_regs *ctx,
-				      __u32 joinpoint)
+				      bool is_session)
 {
 	__u64 sp = PT_REGS_SP(ctx);
 	__u32 top = thread->depth - 1;
@@ -129,12 +133,13 @@ static __always_inline int span_close(struct task_struct *task, struct pf_thread
 		return 0;
 	}
 	frame = &thread->frames[top];
-	if (frame->joinpoint != joinpoint || frame->sp != sp)
-		return span_close_below(thread, task_ids(task), joinpoint, sp);
-	clocks_read(&now, thread);
+	if (frame->sp != sp || (!is_session && frame->joinpoint != (__u32)bpf_get_attach_cookie(ctx)))
+		return span_close_below(thread, task_ids(task), bpf_get_attach_cookie(ctx), sp);
+	clocks_read_own(&now, thread);
 	thread->last_ns = now.now_ns;
 	thread->depth = top;
-	return span_send(thread, &now, task_ids(task), SPAN_HOW(top, PF_END_RETURN));
+	span_emit(thread, &now, task_ids(task), SPAN_HOW(top, PF_END_RETURN));
+	return 0;
 }
 
 static __always_inline int mark_send(struct task_struct *task, struct pf_thread *thread, __u32 joinpoint)
@@ -144,7 +149,7 @@ static __always_inline int mark_send(struct task_struct *task, struct pf_thread 
 
 	if (!mark)
 		return 0;
-	clocks_read(&now, thread);
+	clocks_read_own(&now, thread);
 	thread->last_ns = now.now_ns;
 	emit_header(mark, PF_EVENT_MARK, sizeof(*mark), now.now_ns, task_ids(task));
 	mark->joinpoint = joinpoint;
@@ -168,13 +173,13 @@ static __always_inline int enter(struct pt_regs *ctx)
 	return span_open(task, thread, ctx, cookie);
 }
 
-static __always_inline int leave(struct pt_regs *ctx)
+static __always_inline int leave(struct pt_regs *ctx, bool is_session)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pf_thread *thread = thread_in_scope(task);
 
 	if (thread)
-		span_close(task, thread, ctx, bpf_get_attach_cookie(ctx));
+		span_close(task, thread, ctx, is_session);
 	return 0;
 }
 
@@ -188,7 +193,7 @@ int on_entry(struct pt_regs *ctx)
 SEC("uretprobe")
 int on_return(struct pt_regs *ctx)
 {
-	return leave(ctx);
+	return leave(ctx, false);
 }
 
 /* Both in one, for session links (Linux 6.13). The function that tells them apart took no argument before 7.0. */
@@ -201,7 +206,7 @@ int on_call(struct pt_regs *ctx)
 	bool is_return = bpf_ksym_exists(bpf_session_is_return) ? bpf_session_is_return(ctx)
 								: bpf_session_is_return___before_7_0();
 
-	return is_return ? leave(ctx) : enter(ctx);
+	return is_return ? leave(ctx, true) : enter(ctx);
 }
 
 char LICENSE[] SEC("license") = "GPL";

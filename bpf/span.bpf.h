@@ -5,28 +5,19 @@
 
 #include "filter.bpf.h"
 
-/*
- * These two are global functions, so that the verifier looks at each once, not at each call on each path: it takes
- * milliseconds instead of seconds. Such functions take no task; ids are those of task_ids(). Of `how` the low half is the
- * depth, the high half an enum pf_end.
- */
+/* A depth and an enum pf_end in one number. */
 #define SPAN_HOW(depth, end) ((__u32)(end) << 16 | (depth))
 
-/* Sends the span of the frame at that depth. The clocks are read a moment after the start was, so none may exceed the duration. */
-__weak __noinline int span_send(struct pf_thread *thread, const struct pf_clocks *now, __u64 ids, __u32 how)
+/* Sends the span of a frame. The clocks are read a moment after the start was, so none may exceed the duration. */
+static __always_inline void span_emit(struct pf_thread *thread, const struct pf_clocks *now, __u64 ids, __u32 how)
 {
-	struct pf_frame *frame;
-	struct pf_span *span;
-	void *ring;
+	struct pf_frame *frame = &thread->frames[how % PF_MAX_DEPTH];
+	void *ring = this_ring();
+	struct pf_span *span = emit_reserve(ring, struct pf_span);
 	__u64 left;
 
-	if (!thread || !now)
-		return 0;
-	frame = &thread->frames[how % PF_MAX_DEPTH];
-	ring = this_ring();
-	span = emit_reserve(ring, struct pf_span);
 	if (!span)
-		return 0;
+		return;
 	emit_header(&span->event, PF_EVENT_SPAN, sizeof(*span), frame->start_ns, ids);
 	span->event.joinpoint = frame->joinpoint;
 	left = now->now_ns - frame->start_ns;
@@ -47,6 +38,16 @@ __weak __noinline int span_send(struct pf_thread *thread, const struct pf_clocks
 	span->end = how >> 16;
 	span->reserved = 0;
 	bpf_ringbuf_submit(span, wakeup_flags(ring, thread->n_sent++));
+}
+
+/*
+ * These two are global functions, so that the verifier looks at each once, not at each call on each path: it takes
+ * milliseconds instead of seconds. Such functions take no task; ids are those of task_ids().
+ */
+__weak __noinline int span_send(struct pf_thread *thread, const struct pf_clocks *now, __u64 ids, __u32 how)
+{
+	if (thread && now)
+		span_emit(thread, now, ids, how);
 	return 0;
 }
 

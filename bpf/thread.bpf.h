@@ -61,7 +61,14 @@ static __always_inline void clocks_add(struct pf_clocks *clocks, const struct pf
 	clocks->io_ns = thread->io_ns + (state == PF_THREAD_IO ? passed_ns : 0);
 }
 
-/* The thread's clocks as of now, for the thread itself and for others. */
+/* Entries and returns of a thread strictly increase. */
+static __always_inline void clocks_advance(struct pf_clocks *clocks, const struct pf_thread *thread)
+{
+	if (clocks->now_ns <= thread->last_ns)
+		clocks->now_ns = thread->last_ns + 1;
+}
+
+/* The clocks of any thread as of now. */
 static __always_inline void clocks_read(struct pf_clocks *clocks, const struct pf_thread *thread)
 {
 	for (int i = 0; i < 4; i++) {
@@ -74,8 +81,24 @@ static __always_inline void clocks_read(struct pf_clocks *clocks, const struct p
 		if (n_switches == PF_READ_ONCE(thread->n_switches))
 			break;
 	}
-	if (clocks->now_ns <= thread->last_ns)
-		clocks->now_ns = thread->last_ns + 1;
+	clocks_advance(clocks, thread);
+}
+
+/* The same for the present thread, which is on the CPU: once, unless it was preempted meanwhile. */
+static __always_inline void clocks_read_own(struct pf_clocks *clocks, const struct pf_thread *thread)
+{
+	__u32 n_switches = PF_READ_ONCE(thread->n_switches);
+
+	pf_barrier();
+	clocks->now_ns = bpf_ktime_get_boot_ns();
+	clocks->oncpu_ns = thread->oncpu_ns + (clocks->now_ns - thread->since_ns);
+	clocks->runnable_ns = thread->runnable_ns;
+	clocks->io_ns = thread->io_ns;
+	pf_barrier();
+	if (n_switches != PF_READ_ONCE(thread->n_switches) || thread->state != PF_THREAD_ONCPU)
+		clocks_read(clocks, thread);
+	else
+		clocks_advance(clocks, thread);
 }
 
 /* Charges the time since the last change to the state that ends. */

@@ -2,8 +2,8 @@
 /*
  * The only file that includes the BPF skeleton.
  *
- * With uprobe_multi a binary's functions are two links, one for entries and one for returns, whatever their number.
- * Without it each probe is a perf event of its own. Both reach the file through /proc/self/fd/N, so that the file that was
+ * With session links a binary's functions are one link, whatever their number; with uprobe_multi two, one for entries and
+ * one for returns. Without either each probe is a perf event of its own. Both reach the file through /proc/self/fd/N, so that the file that was
  * analysed is the one that is probed.
  */
 #include "probe/attach.h"
@@ -36,16 +36,47 @@ struct attach {
 	struct ring_buffer *notices;
 	void (*executed)(pid_t pid, void *userdata);
 	void *executed_userdata;
-	struct bpf_link **links; /* of uprobes */
+	int *links; /* of uprobes, each a descriptor for many */
 	size_t n_links;
-	int *session_fds; /* their links, where the kernel has session links */
-	size_t n_session_fds;
+	struct bpf_link **events; /* the same, each a perf event for one */
+	size_t n_events;
 };
 
 static int print_nothing(enum libbpf_print_level level, const char *format, va_list args)
 {
 	(void)level, (void)format, (void)args;
 	return 0;
+}
+
+/* What the kernel takes to make a link of uprobes: libbpf 1.4 fills it for plain links only, not for session links. */
+struct uprobe_link_attr {
+	uint32_t program_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t n_offsets, multi_flags, pid, reserved;
+};
+
+/* What one link or a series of perf events is made from. */
+struct targets {
+	char path[64];
+	unsigned long *offsets;
+	__u64 *cookies;
+	size_t n;
+};
+
+static int make_uprobe_link(int program_fd, enum bpf_attach_type type, const struct targets *targets, bool returns)
+{
+	struct uprobe_link_attr attr = {
+		.program_fd = program_fd,
+		.attach_type = type,
+		.path = (uintptr_t)targets->path,
+		.offsets = (uintptr_t)targets->offsets,
+		.cookies = (uintptr_t)targets->cookies,
+		.n_offsets = targets->n,
+		.multi_flags = returns, /* BPF_F_UPROBE_MULTI_RETURN */
+	};
+	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : fd;
 }
 
 /*
@@ -58,16 +89,15 @@ static bool has_link(enum bpf_attach_type type)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, load_opts, .expected_attach_type = type);
-	unsigned long offset = 0;
-	LIBBPF_OPTS(bpf_link_create_opts, link_opts, .uprobe_multi.path = "/", .uprobe_multi.offsets = &offset,
-		    .uprobe_multi.cnt = 1);
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type);
 	_cleanup_close_ int program = -1, link = -1;
+	unsigned long offset = 0;
+	struct targets folder = { .path = "/", .offsets = &offset, .n = 1 };
 
-	program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", instructions, ARRAY_SIZE(instructions), &load_opts);
+	program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", instructions, ARRAY_SIZE(instructions), &options);
 	if (program < 0)
 		return false;
-	link = bpf_link_create(program, -1, type, &link_opts);
+	link = make_uprobe_link(program, type, &folder, false);
 	return link == -EBADF;
 }
 
@@ -262,16 +292,21 @@ int attach_open(const struct attach_config *config, struct attach **ret_attach, 
 	return 0;
 }
 
+static void detach_down_to(struct attach *attach, size_t n_links, size_t n_events)
+{
+	while (attach->n_links > n_links)
+		close(attach->links[--attach->n_links]);
+	while (attach->n_events > n_events)
+		bpf_link__destroy(attach->events[--attach->n_events]);
+}
+
 void attach_close(struct attach *attach)
 {
 	if (!attach)
 		return;
-	for (size_t i = 0; i < attach->n_links; i++)
-		bpf_link__destroy(attach->links[i]);
+	detach_down_to(attach, 0, 0);
 	free(attach->links);
-	for (size_t i = 0; i < attach->n_session_fds; i++)
-		close(attach->session_fds[i]);
-	free(attach->session_fds);
+	free(attach->events);
 	ring_buffer__free(attach->notices);
 	if (attach->cpus)
 		munmap(attach->cpus, attach->n_cpus * sizeof(struct pf_cpu));
@@ -303,14 +338,6 @@ bool attach_has_process(const struct attach *attach, pid_t pid)
 	return bpf_map_lookup_elem(bpf_map__fd(attach->bpf->maps.processes), &key, value) == 0;
 }
 
-/* What one link or a series of perf events is made from. */
-struct targets {
-	char path[64];
-	unsigned long *offsets;
-	__u64 *cookies;
-	size_t n;
-};
-
 static void targets_done(struct targets *targets)
 {
 	free(targets->offsets);
@@ -341,59 +368,36 @@ static int targets_init(struct targets *targets, const struct binary *binary, co
 	return 0;
 }
 
-static int keep_link(struct attach *attach, struct bpf_link *link)
+static int attach_many(struct attach *attach, struct bpf_program *program, enum bpf_attach_type type,
+		       const struct targets *targets, bool returns)
 {
-	int r;
+	int r, fd;
 
-	if (!link)
-		return -errno;
 	r = array_grow(&attach->links, attach->n_links, sizeof(*attach->links));
-	if (r < 0) {
-		bpf_link__destroy(link);
+	if (r < 0)
 		return r;
-	}
-	attach->links[attach->n_links++] = link;
+	fd = make_uprobe_link(bpf_program__fd(program), type, targets, returns);
+	if (fd < 0)
+		return fd;
+	attach->links[attach->n_links++] = fd;
 	return 0;
-}
-
-static int attach_multi(struct attach *attach, struct bpf_program *program, const struct targets *targets, bool returns)
-{
-	LIBBPF_OPTS(bpf_uprobe_multi_opts, options, .offsets = targets->offsets, .cookies = targets->cookies,
-		    .cnt = targets->n, .retprobe = returns);
-
-	return keep_link(attach, bpf_program__attach_uprobe_multi(program, -1, targets->path, NULL, &options));
 }
 
 static int attach_each(struct attach *attach, struct bpf_program *program, const struct targets *targets, bool returns)
 {
 	for (size_t i = 0; i < targets->n; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, options, .bpf_cookie = targets->cookies[i], .retprobe = returns);
-		int r = keep_link(attach, bpf_program__attach_uprobe_opts(program, -1, targets->path,
-									  targets->offsets[i], &options));
+		struct bpf_link *link;
+		int r;
 
+		r = array_grow(&attach->events, attach->n_events, sizeof(*attach->events));
 		if (r < 0)
 			return r;
+		link = bpf_program__attach_uprobe_opts(program, -1, targets->path, targets->offsets[i], &options);
+		if (!link)
+			return -errno;
+		attach->events[attach->n_events++] = link;
 	}
-	return 0;
-}
-
-/* libbpf 1.4 knows no session links: so the link is made by hand. */
-static int attach_session(struct attach *attach, const struct targets *targets)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, options, .uprobe_multi.path = targets->path,
-		    .uprobe_multi.offsets = targets->offsets, .uprobe_multi.cookies = targets->cookies,
-		    .uprobe_multi.cnt = targets->n);
-	int fd = bpf_link_create(bpf_program__fd(attach->bpf->progs.on_call), -1, ATTACH_UPROBE_SESSION, &options);
-	int r;
-
-	if (fd < 0)
-		return fd;
-	r = array_grow(&attach->session_fds, attach->n_session_fds, sizeof(*attach->session_fds));
-	if (r < 0) {
-		close(fd);
-		return r;
-	}
-	attach->session_fds[attach->n_session_fds++] = fd;
 	return 0;
 }
 
@@ -408,16 +412,16 @@ static int attach_side(struct attach *attach, const struct binary *binary, const
 	if (r < 0 || !targets.n)
 		return r;
 	if (attach->features.uprobe_session)
-		return attach_session(attach, &targets);
+		return attach_many(attach, attach->bpf->progs.on_call, ATTACH_UPROBE_SESSION, &targets, false);
 	if (attach->features.uprobe_multi)
-		return attach_multi(attach, program, &targets, returns);
+		return attach_many(attach, program, ATTACH_UPROBE_MULTI, &targets, returns);
 	return attach_each(attach, program, &targets, returns);
 }
 
 int attach_joinpoints(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
 		      uint32_t first_number, struct why *why)
 {
-	size_t n_before = attach->n_links;
+	size_t n_links = attach->n_links, n_events = attach->n_events;
 	int r = 0;
 
 	/* returns first: one that is seen without its entry is merely counted */
@@ -427,8 +431,7 @@ int attach_joinpoints(struct attach *attach, const struct binary *binary, const 
 		r = attach_side(attach, binary, joinpoints, n, first_number, false);
 	if (r >= 0)
 		return 0;
-	while (attach->n_links > n_before)
-		bpf_link__destroy(attach->links[--attach->n_links]);
+	detach_down_to(attach, n_links, n_events);
 	if (r == -EACCES || r == -EPERM)
 		return why_say(why, r, "no rights to probe '%s' (CAP_PERFMON is needed; CAP_SYS_ADMIN too before Linux 6.6)",
 			       binary->path);

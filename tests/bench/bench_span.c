@@ -8,10 +8,10 @@
  * single-steps sub and endbr64. Exit status 1 if a ratio is above its goal.
  */
 #include <bpf/bpf.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "probe/attach.h"
@@ -20,6 +20,7 @@
 #define N_MANY 20000
 #define ROUNDS 25
 #define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
+#define ATTACH_UPROBE_SESSION ((enum bpf_attach_type)57)
 
 extern const char __executable_start[];
 void fn_push(void);
@@ -81,32 +82,55 @@ static uint64_t offset_of(const struct binary *binary, const void *address)
 	return offset;
 }
 
+/* The kind of link that perfflow uses on this kernel, with a program that does nothing. */
+static enum bpf_attach_type link_type(void)
+{
+	struct attach_features features;
+
+	attach_probe_features(&features);
+	return features.uprobe_session ? ATTACH_UPROBE_SESSION : ATTACH_UPROBE_MULTI;
+}
+
 static int load_empty_program(void)
 {
 	static const struct bpf_insn instructions[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = ATTACH_UPROBE_MULTI);
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = link_type());
 
 	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "empty", "GPL", instructions, 2, &options);
 }
 
-static int link_empty(int program, const char *path, const unsigned long *offsets, size_t n, bool is_return)
+static int link_empty(int program, uint64_t offset, bool is_return)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options, .uprobe_multi.path = path, .uprobe_multi.offsets = offsets,
-		    .uprobe_multi.cnt = n, .uprobe_multi.flags = is_return);
+	struct { /* of union bpf_attr, what the headers of Debian 12 and libbpf 1.4 lack */
+		uint32_t program_fd, target_fd, attach_type, flags;
+		uint64_t path, offsets, ref_ctr_offsets, cookies;
+		uint32_t n_offsets, multi_flags, pid, reserved;
+	} attr = {
+		.program_fd = program,
+		.attach_type = link_type(),
+		.path = (uintptr_t) "/proc/self/exe",
+		.offsets = (uintptr_t)&offset,
+		.n_offsets = 1,
+		.multi_flags = is_return,
+	};
 
-	return bpf_link_create(program, -1, ATTACH_UPROBE_MULTI, &options);
+	return syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 }
 
 static double measure_floor(int program, const struct binary *binary, const struct bench *bench)
 {
-	unsigned long offset = offset_of(binary, (const char *)bench->function + bench->probe_at);
-	_cleanup_close_ int entry = link_empty(program, "/proc/self/exe", &offset, 1, false);
-	_cleanup_close_ int exit = link_empty(program, "/proc/self/exe", &offset, 1, true);
+	uint64_t offset = offset_of(binary, (const char *)bench->function + bench->probe_at);
+	_cleanup_close_ int entry = link_empty(program, offset, false), exit = -1;
 
-	return entry < 0 || exit < 0 ? -1 : ns_per_call(bench);
+	if (link_type() == ATTACH_UPROBE_MULTI) {
+		exit = link_empty(program, offset, true);
+		if (exit < 0)
+			return -1;
+	}
+	return entry < 0 ? -1 : ns_per_call(bench);
 }
 
 struct consumer { /* reads the rings as the daemon does, so that they never fill */

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -207,18 +208,28 @@ def wait_for(what, condition, timeout=20):
         time.sleep(0.02)
 
 
-def links():
-    """The uprobe links and perf events with BPF programs that are attached on this machine, by id."""
+def bpftool_list(what):
+    """What bpftool lists of links or programs; again where one of them went away meanwhile, which it says is an error."""
     tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    listed = json.loads(subprocess.run([tool, "-j", "link"], capture_output=True, text=True).stdout or "[]")
-    return {link["id"] for link in listed}
+    for _ in range(20):
+        out = subprocess.run([tool, "-j", what], capture_output=True, text=True).stdout
+        try:
+            listed = json.loads(out or "[]")
+        except ValueError:
+            continue
+        if isinstance(listed, list) and all("id" in item for item in listed):
+            return listed
+    raise AssertionError(f"bpftool cannot list the BPF {what}s: {out}")
+
+
+def links():
+    """The BPF programs that are attached to something on this machine, by the ids of their links."""
+    return {link["id"] for link in bpftool_list("link")}
 
 
 def programs():
-    """BPF programs loaded on this machine, by id."""
-    tool = shutil.which("bpftool") or "/usr/sbin/bpftool"
-    listed = json.loads(subprocess.run([tool, "-j", "prog"], capture_output=True, text=True).stdout or "[]")
-    return {program["id"]: program.get("name", "") for program in listed}
+    """The BPF programs that are loaded on this machine, by id."""
+    return {program["id"] for program in bpftool_list("prog")}
 
 
 class Folder:
@@ -240,13 +251,17 @@ class Folder:
 class Service:
     """A perfflowd on a socket of its own, ended with the test."""
 
-    def __init__(self, test, socket):
-        self.socket = str(socket)
+    def __init__(self, test, path):
+        self.socket = str(path)
         self.process = Program([PERFFLOWD, "--socket", self.socket])
         test.addCleanup(self.stop)
-        wait_for("the socket", lambda: os.path.exists(self.socket) or self.process.poll() is not None)
+        wait_for("the socket", lambda: self.answers() or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise AssertionError(f"perfflowd ended at once: {self.process.finish()}")
+
+    def answers(self):
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
 
     def perfflow(self, *arguments, **keywords):
         return perfflow(arguments[0], "--socket", self.socket, *arguments[1:], **keywords)
