@@ -46,6 +46,7 @@ __noinline int spans_end_stale(struct pf_thread *thread, __u64 ids, __u64 sp, bo
 	for (int i = 0; i < PF_MAX_DEPTH; i++) {
 		__u32 top = depth - 1;
 
+		pf_opaque(top);
 		if (top >= PF_MAX_DEPTH)
 			break;
 		if (thread->frames[top].sp > sp || (tail_called && thread->frames[top].sp == sp))
@@ -100,6 +101,7 @@ __noinline int span_close_below(struct pf_thread *thread, __u64 ids, __u32 joinp
 	for (int i = 0; i < PF_MAX_DEPTH; i++) {
 		__u32 top = depth - 1;
 
+		pf_opaque(top);
 		if (top >= PF_MAX_DEPTH)
 			break;
 		if (thread->frames[top].joinpoint == joinpoint && thread->frames[top].sp == sp) {
@@ -128,6 +130,7 @@ static __always_inline int span_close(struct task_struct *task, struct pf_thread
 	struct pf_frame *frame;
 	struct pf_clocks now;
 
+	pf_opaque(top);
 	if (top >= PF_MAX_DEPTH) {
 		count(PF_COUNT_ENTERED_BEFORE);
 		return 0;

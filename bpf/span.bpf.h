@@ -64,6 +64,7 @@ __weak __noinline int spans_end(struct pf_thread *thread, __u64 ids, __u32 how)
 	for (int i = 0; i < PF_MAX_DEPTH; i++) {
 		__u32 top = thread->depth - 1;
 
+		pf_opaque(top);
 		if (top >= PF_MAX_DEPTH || top < depth)
 			break;
 		span_send(thread, &now, ids, SPAN_HOW(top, end));

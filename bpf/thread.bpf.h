@@ -16,6 +16,8 @@
 #define PF_MAX_DEPTH 64
 
 #define pf_barrier() asm volatile("" ::: "memory")
+/* The compiler may not derive what is indexed from another value than the one that was checked. */
+#define pf_opaque(x) asm volatile("" : "+r"(x))
 #define PF_READ_ONCE(x) (*(volatile typeof(x) *)&(x))
 
 enum pf_thread_state { PF_THREAD_ONCPU, PF_THREAD_RUNNABLE, PF_THREAD_BLOCKED, PF_THREAD_IO };

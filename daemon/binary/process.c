@@ -116,6 +116,20 @@ static int read_thread_group(pid_t pid, pid_t *ret_tgid)
 	return 0;
 }
 
+/* PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h, which is part of its interface by now */
+#define INITIAL_PID_NAMESPACE 0xEFFFFFFCU
+
+int process_check_namespace(struct why *why)
+{
+	struct stat status;
+
+	if (stat("/proc/self/ns/pid", &status) < 0 || status.st_ino == INITIAL_PID_NAMESPACE)
+		return 0;
+	return why_say(why, -EXDEV,
+		       "perfflowd runs in a pid namespace of its own: start it outside of the container, or "
+		       "the container with the host's pids");
+}
+
 int process_check(pid_t pid, struct why *why)
 {
 	struct process_status status;

@@ -12,6 +12,12 @@
 #include "util/why.h"
 
 /*
+ * -EXDEV with a sentence where this process lives in a pid namespace of its own (a container): the kernel tells of
+ * processes by their pids in the initial one, and nothing here would fit together.
+ */
+int process_check_namespace(struct why *why);
+
+/*
  * -ESRCH with a sentence if there is no such process (or it is a zombie or a kernel thread: the
  * sentence says so).
  */

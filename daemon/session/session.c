@@ -43,6 +43,7 @@ struct session {
 	bool allow_empty;
 	uint64_t started_us;
 	char *reason;
+	bool output_failed;
 
 	struct labels *labels;
 	struct attach *attach;
@@ -397,6 +398,12 @@ static void finish(struct session *session)
 	session->state = SESSION_ENDED;
 }
 
+static void set_reason(struct session *session, const char *reason)
+{
+	free(session->reason);
+	session->reason = strdup(reason);
+}
+
 static int on_pipeline(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct session *session = userdata;
@@ -407,9 +414,11 @@ static int on_pipeline(sd_event_source *source, int fd, uint32_t events, void *u
 	(void)source, (void)events;
 	eventfd_read(fd, &ignored);
 	pipeline_count(session->pipeline, &counts);
-	if (counts.output_error && !session->reason) {
+	if (counts.output_error && !session->output_failed) {
+		session->output_failed = true;
 		snprintf(reason, sizeof(reason), "output failed: %s", strerror(-counts.output_error));
 		session_stop(session, reason);
+		set_reason(session, reason); /* also where it failed when the session ended already */
 	}
 	if (pipeline_has_ended(session->pipeline)) {
 		finish(session);
@@ -475,6 +484,9 @@ static int start(struct session *session, const struct session_config *config, i
 	_cleanup_(binary_freep) struct binary *program = NULL;
 	int r;
 
+	r = process_check_namespace(&failure->why);
+	if (r < 0)
+		return r;
 	r = labels_new(&session->labels);
 	if (r < 0)
 		return r;

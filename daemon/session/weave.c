@@ -286,7 +286,7 @@ static int search_running(pid_t pid, struct strings *paths, struct why *why)
 int weave_search_process(pid_t pid, const struct strings *command, struct strings *paths, bool *ret_may_run_others,
 			 struct why *why)
 {
-	_cleanup_(view_done) struct view view;
+	_cleanup_(view_done) struct view view = { 0 };
 
 	*ret_may_run_others = false;
 	if (!command)

@@ -186,8 +186,27 @@ static ssize_t write_piece(struct output *output, const char *data, size_t size)
 	return write(output->fd, data, size);
 }
 
+/*
+ * A file that took only a part, since the disk is full, would end in half an event: it is cut back to
+ * the end of the last whole one, before the comma that announces the next.
+ */
+static void cut_off_half_a_line(struct output *output, const char *start, const char *end)
+{
+	const char *cut = end;
+	off_t length;
+
+	if (output->piece_bytes || output->compress || start == end)
+		return;
+	while (cut > start && !(cut[0] == ',' && cut[1] == '\n'))
+		cut--;
+	length = lseek(output->fd, cut - end, SEEK_CUR);
+	if (length >= 0 && ftruncate(output->fd, length) == 0)
+		output->n_bytes -= end - cut;
+}
+
 static int write_all(struct output *output, const char *data, size_t size)
 {
+	const char *start = data;
 	size_t piece;
 	ssize_t n;
 	int r;
@@ -202,8 +221,11 @@ static int write_all(struct output *output, const char *data, size_t size)
 				piece = output->piece_bytes;
 		}
 		n = write_piece(output, data, piece);
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			return fail(output, -errno);
+		if (n < 0 && errno != EINTR && errno != EAGAIN) {
+			r = -errno;
+			cut_off_half_a_line(output, start, data);
+			return fail(output, r);
+		}
 		if (n > 0) {
 			data += n;
 			size -= n;

@@ -55,8 +55,8 @@ void log_write(enum log_level level, const char *format, ...)
 
 	if (level > max_level)
 		return;
-	if (to_journal)
-		start = snprintf(line, room, "<%d>", level);
+	/* the journal knows the level by its prefix, and the name by itself */
+	start = to_journal ? snprintf(line, room, "<%d>", level) : snprintf(line, room, "perfflowd: ");
 
 	va_start(args, format);
 	n = vsnprintf(line + start, room - start, format, args);

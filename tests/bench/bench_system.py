@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""bench_system.py [lammps|memory]... - what a whole traced run costs
+
+lammps: LAMMPS's melt on two ranks, traced and not, in turn; the ratio of the least CPU times (of command and all of its
+        children, from getrusage) and of the least wall times.
+memory: a program that calls one function 10,000,000 times, traced; the daemon's resident memory while the spans stream
+        through it, and the rate.
+
+PERFFLOW_BUILD names the build folder (default: build/release). Needs root.
+"""
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUILD = os.environ.get("PERFFLOW_BUILD", os.path.join(HERE, "../../build/release"))
+PERFFLOW = os.path.join(BUILD, "perfflow")
+TARGETS = os.path.join(BUILD, "tests/targets")
+MELT = "/usr/share/lammps/examples/melt/in.melt"
+ROUNDS = 5
+CALLS = 10_000_000
+
+
+def measure(argv, folder):
+    """Returns (wall, cpu) seconds of a command and its children; cpu without perfflow's own processes is not told apart."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
+    subprocess.run(argv, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wall = time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def spans_of(trace):
+    with open(trace) as file:
+        return json.load(file)[-1]["args"]["spans"]
+
+
+def lammps():
+    command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", "lmp", "-in", "in.melt"]
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(MELT, folder)
+        trace = os.path.join(folder, "melt.json")
+        traced = [PERFFLOW, "run", "-p", "liblammps.so*:LAMMPS_NS::*::compute", "-p", "libmpi.so*:MPI_*", "-o", trace,
+                  "--"] + command
+        plain_runs, traced_runs = [], []
+        for _ in range(ROUNDS):
+            plain_runs.append(measure(command, folder))
+            traced_runs.append(measure(traced, folder))
+        spans = spans_of(trace)
+    wall, cpu = (min(run[i] for run in plain_runs) for i in (0, 1))
+    traced_wall, traced_cpu = (min(run[i] for run in traced_runs) for i in (0, 1))
+    print(f"| LAMMPS melt, 2 ranks, {spans:,} spans | untraced | traced | ratio |\n|---|---|---|---|")
+    print(f"| wall time | {wall:.2f} s | {traced_wall:.2f} s | {traced_wall / wall:.3f} |")
+    print(f"| CPU time, perfflow's own included | {cpu:.2f} s | {traced_cpu:.2f} s | {traced_cpu / cpu:.3f} |")
+
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    return 0
+
+
+def daemon_of(cli):
+    """The private daemon is a child of the command line's process."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as file:
+                name, rest = file.read().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue
+        if name == "perfflowd" and int(rest.split()[1]) == cli:
+            return int(pid)
+    return None
+
+
+def memory():
+    samples = []
+    with tempfile.TemporaryDirectory() as folder:
+        trace = os.path.join(folder, "hot.json")
+        process = subprocess.Popen([PERFFLOW, "run", "-p", "hot_push", "-o", trace, "--", os.path.join(TARGETS, "hot"),
+                                    "push", str(CALLS)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        start = time.monotonic()
+        said = []
+        reader = threading.Thread(target=lambda: said.append(process.stderr.read()))
+        reader.start()
+        while process.poll() is None:
+            time.sleep(0.25)
+            daemon = daemon_of(process.pid)
+            try:
+                if daemon:
+                    samples.append(resident_kib(daemon))
+            except OSError:
+                pass
+        seconds = time.monotonic() - start
+        reader.join()
+        size = os.path.getsize(trace)
+    samples = [sample for sample in samples if sample][2:]
+    half = len(samples) // 2
+    print(f"| {CALLS:,} spans through the daemon | |\n|---|---|")
+    print(f"| time | {seconds:.1f} s, {CALLS / seconds:,.0f} spans/s, {size / 1e9:.2f} GB written |")
+    print(f"| resident memory, highest in the first half | {max(samples[:half]) / 1024:.1f} MiB |")
+    print(f"| resident memory, highest in the second half | {max(samples[half:]) / 1024:.1f} MiB |")
+    print("\n" + "".join(said), file=sys.stderr)
+
+
+def main():
+    wanted = sys.argv[1:] or ["lammps", "memory"]
+    for name in wanted:
+        if name not in ("lammps", "memory"):
+            sys.exit(__doc__)
+    for name in wanted:
+        {"lammps": lammps, "memory": memory}[name]()
+        print()
+
+
+if __name__ == "__main__":
+    main()
