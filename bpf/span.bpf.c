@@ -6,6 +6,12 @@
  * above it, and frames that a new entry finds beneath the live part of the stack, were left by an exception or longjmp.
  * The kernel forgets the return probes of such frames by the same rule (arch_uretprobe_is_alive), so both agree on
  * what is still open.
+ *
+ * A return is seen by a return probe, or by probes on each instruction that leaves the function (exit sites): there the
+ * stack pointer is as at the entry, for a jump that is a tail call as well, and inside of a frame it is lower.
+ *
+ * A thread with several stacks (coroutines, signal stacks) has its spans cut where the stack pointer says that they are
+ * over: that may be too early, but what is sent always nests.
  */
 #include "span.bpf.h"
 
@@ -72,7 +78,8 @@ static __always_inline int span_open(struct task_struct *task, struct pf_thread 
 		depth = thread->depth;
 	}
 	/* Past its limit the kernel sees no return: a frame would stay open. A utask that is NULL reads as 0. */
-	if (depth >= PF_MAX_DEPTH || task->utask->depth >= PF_MAX_DEPTH) {
+	if (depth >= PF_MAX_DEPTH ||
+	    (!(cookie & PF_COOKIE_BY_SITES) && task->utask->depth >= PF_MAX_RETURN_PROBES)) {
 		count(PF_LOST_TOO_DEEP);
 		return RETURN_NOT_WANTED;
 	}
@@ -90,6 +97,12 @@ static __always_inline int span_open(struct task_struct *task, struct pf_thread 
 	return RETURN_WANTED;
 }
 
+/*
+ * With a session link a return comes only where the entry pushed a frame, so the stack pointer alone tells which that is.
+ * Without, the return of a call that has no frame may come while another with the same stack pointer is open.
+ */
+#define ANY_JOINPOINT 0
+
 /* A return whose frame is not on top. */
 __noinline int span_close_below(struct pf_thread *thread, __u64 ids, __u32 joinpoint, __u64 sp)
 {
@@ -104,7 +117,8 @@ __noinline int span_close_below(struct pf_thread *thread, __u64 ids, __u32 joinp
 		pf_opaque(top);
 		if (top >= PF_MAX_DEPTH)
 			break;
-		if (thread->frames[top].joinpoint == joinpoint && thread->frames[top].sp == sp) {
+		if (thread->frames[top].sp == sp &&
+		    (joinpoint == ANY_JOINPOINT || thread->frames[top].joinpoint == joinpoint)) {
 			found = top;
 			break;
 		}
@@ -118,14 +132,8 @@ __noinline int span_close_below(struct pf_thread *thread, __u64 ids, __u32 joinp
 	return spans_end(thread, ids, SPAN_HOW(found, PF_END_RETURN));
 }
 
-/*
- * With a session link a return comes only where the entry pushed a frame, so the stack pointer alone tells that it is the
- * one on top. Without, the return of a call that has no frame may come while another with the same stack pointer is there.
- */
-static __always_inline int span_close(struct task_struct *task, struct pf_thread *thread, struct pt_regs *ctx,
-				      bool is_session)
+static __always_inline int span_close(struct task_struct *task, struct pf_thread *thread, __u64 sp, __u32 joinpoint)
 {
-	__u64 sp = PT_REGS_SP(ctx);
 	__u32 top = thread->depth - 1;
 	struct pf_frame *frame;
 	struct pf_clocks now;
@@ -136,8 +144,8 @@ static __always_inline int span_close(struct task_struct *task, struct pf_thread
 		return 0;
 	}
 	frame = &thread->frames[top];
-	if (frame->sp != sp || (!is_session && frame->joinpoint != (__u32)bpf_get_attach_cookie(ctx)))
-		return span_close_below(thread, task_ids(task), bpf_get_attach_cookie(ctx), sp);
+	if (frame->sp != sp || (joinpoint != ANY_JOINPOINT && frame->joinpoint != joinpoint))
+		return span_close_below(thread, task_ids(task), joinpoint, sp);
 	clocks_read_own(&now, thread);
 	thread->last_ns = now.now_ns;
 	thread->depth = top;
@@ -169,6 +177,10 @@ static __always_inline int enter(struct pt_regs *ctx)
 	if (!thread)
 		return RETURN_NOT_WANTED;
 	cookie = bpf_get_attach_cookie(ctx);
+	if (cookie & PF_COOKIE_LANDING) {
+		spans_end_stale(thread, task_ids(task), PT_REGS_SP(ctx) + RETURN_ADDRESS_BYTES, false);
+		return RETURN_NOT_WANTED;
+	}
 	if (cookie & PF_COOKIE_ENTRY_ONLY) {
 		mark_send(task, thread, cookie);
 		return RETURN_NOT_WANTED;
@@ -182,7 +194,7 @@ static __always_inline int leave(struct pt_regs *ctx, bool is_session)
 	struct pf_thread *thread = thread_in_scope(task);
 
 	if (thread)
-		span_close(task, thread, ctx, is_session);
+		span_close(task, thread, PT_REGS_SP(ctx), is_session ? ANY_JOINPOINT : bpf_get_attach_cookie(ctx));
 	return 0;
 }
 
@@ -197,6 +209,72 @@ SEC("uretprobe")
 int on_return(struct pt_regs *ctx)
 {
 	return leave(ctx, false);
+}
+
+#if defined(__TARGET_ARCH_x86)
+/* Whether a conditional jump is about to be taken: the conditions go in pairs, the odd one is the negation. */
+static __always_inline bool condition_holds(struct pt_regs *ctx, __u32 condition)
+{
+	__u64 flags = ctx->eflags;
+	bool carry = flags & 1, parity = flags & 4, zero = flags & 0x40, sign = flags & 0x80, overflow = flags & 0x800;
+	bool holds;
+
+	switch (condition >> 1) {
+	case 0:
+		holds = overflow;
+		break;
+	case 1:
+		holds = carry;
+		break;
+	case 2:
+		holds = zero;
+		break;
+	case 3:
+		holds = carry || zero;
+		break;
+	case 4:
+		holds = sign;
+		break;
+	case 5:
+		holds = parity;
+		break;
+	case 6:
+		holds = sign != overflow;
+		break;
+	default:
+		holds = zero || sign != overflow;
+	}
+	return holds != (condition & 1);
+}
+#else
+static __always_inline bool condition_holds(struct pt_regs *ctx, __u32 condition)
+{
+	return false; /* such exits are chosen on x86 alone */
+}
+#endif
+
+SEC("uprobe")
+int on_exit_site(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pf_thread *thread = thread_in_scope(task);
+	__u64 cookie, sp = PT_REGS_SP(ctx) + RETURN_ADDRESS_BYTES;
+	__u32 top;
+
+	if (!thread)
+		return 0;
+	cookie = bpf_get_attach_cookie(ctx);
+	if (cookie & PF_COOKIE_CONDITION && !condition_holds(ctx, cookie >> PF_COOKIE_CONDITION_SHIFT & 15))
+		return 0;
+	top = thread->depth - 1;
+	pf_opaque(top);
+	/* a call that was too deep to be followed, or a jump inside of a frame */
+	if (top < PF_MAX_DEPTH && sp < thread->frames[top].sp)
+		return 0;
+	if (cookie & PF_COOKIE_EXIT_JUMP && (top >= PF_MAX_DEPTH || sp != thread->frames[top].sp))
+		return 0;
+	span_close(task, thread, sp, cookie);
+	return 0;
 }
 
 /* Both in one, for session links (Linux 6.13). The function that tells them apart took no argument before 7.0. */

@@ -12,8 +12,8 @@
 #include "kernel_types.bpf.h"
 #include "perfflow/event.h"
 
-/* The kernel's own limit on nested return probes of a thread. */
-#define PF_MAX_DEPTH 64
+#define PF_MAX_DEPTH 128	  /* open spans of a thread */
+#define PF_MAX_RETURN_PROBES 64 /* the kernel's own limit on nested return probes */
 
 #define pf_barrier() asm volatile("" ::: "memory")
 /* The compiler may not derive what is indexed from another value than the one that was checked. */

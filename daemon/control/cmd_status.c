@@ -4,14 +4,11 @@
 
 #include "control/command.h"
 #include "control/daemon.h"
-#include "probe/attach.h"
+#include "probe/features.h"
 
 static struct json_object *describe_features(void)
 {
-	struct attach_features features = {0};
-
-	attach_probe_features(&features);
-	return JSON_OBJECT({"uprobe_multi", json_object_new_boolean(features.uprobe_multi)});
+	return JSON_OBJECT({"uprobe_multi", json_object_new_boolean(feature_is_there(FEATURE_UPROBE_MULTI))});
 }
 
 static struct json_object *describe_daemon(const struct daemon *daemon)

@@ -20,15 +20,13 @@
 
 #include "perfflow.skel.h"
 #include "cpu.h"
+#include "probe/features.h"
+#include "probe/link.h"
 #include "util/text.h"
-
-/* enum bpf_attach_type's BPF_TRACE_UPROBE_MULTI and _SESSION, which the headers of Debian 12 are too old for */
-#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
-#define ATTACH_UPROBE_SESSION ((enum bpf_attach_type)57)
 
 struct attach {
 	struct perfflow_bpf *bpf;
-	struct attach_features features;
+	bool has_multi, has_session; /* see FEATURE_UPROBE_MULTI, FEATURE_UPROBE_SESSION */
 	int *ring_fds; /* owned */
 	unsigned int n_rings;
 	size_t n_cpus;
@@ -48,72 +46,13 @@ static int print_nothing(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-/* What the kernel takes to make a link of uprobes: libbpf 1.4 fills it for plain links only, not for session links. */
-struct uprobe_link_attr {
-	uint32_t program_fd, target_fd, attach_type, flags;
-	uint64_t path, offsets, ref_ctr_offsets, cookies;
-	uint32_t n_offsets, multi_flags, pid, reserved;
-};
-
 /* What one link or a series of perf events is made from. */
 struct targets {
 	char path[64];
 	unsigned long *offsets;
-	__u64 *cookies;
+	uint64_t *cookies;
 	size_t n;
 };
-
-static int make_uprobe_link(int program_fd, enum bpf_attach_type type, const struct targets *targets, bool returns)
-{
-	struct uprobe_link_attr attr = {
-		.program_fd = program_fd,
-		.attach_type = type,
-		.path = (uintptr_t)targets->path,
-		.offsets = (uintptr_t)targets->offsets,
-		.cookies = (uintptr_t)targets->cookies,
-		.n_offsets = targets->n,
-		.multi_flags = returns, /* BPF_F_UPROBE_MULTI_RETURN */
-	};
-	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
-
-	return fd < 0 ? -errno : fd;
-}
-
-/*
- * The kernel refuses a link to a folder with another error if it knows this kind of link: it gets as far as looking at
- * the path.
- */
-static bool has_link(enum bpf_attach_type type)
-{
-	static const struct bpf_insn instructions[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = type);
-	_cleanup_close_ int program = -1, link = -1;
-	unsigned long offset = 0;
-	struct targets folder = { .path = "/", .offsets = &offset, .n = 1 };
-
-	program = bpf_prog_load(BPF_PROG_TYPE_KPROBE, NULL, "GPL", instructions, ARRAY_SIZE(instructions), &options);
-	if (program < 0)
-		return false;
-	link = make_uprobe_link(program, type, &folder, false);
-	return link == -EBADF;
-}
-
-/* PERFFLOW_DISABLE="uprobe_session,uprobe_multi" does without, as on an older kernel. */
-static bool is_disabled(const char *feature)
-{
-	const char *disabled = getenv("PERFFLOW_DISABLE");
-
-	return disabled && strstr(disabled, feature);
-}
-
-void attach_probe_features(struct attach_features *ret_features)
-{
-	ret_features->uprobe_multi = !is_disabled("uprobe_multi") && has_link(ATTACH_UPROBE_MULTI);
-	ret_features->uprobe_session = !is_disabled("uprobe_session") && has_link(ATTACH_UPROBE_SESSION);
-}
 
 static unsigned int power_of_two_below(unsigned int n)
 {
@@ -149,16 +88,16 @@ static int set_sizes(struct attach *attach, const struct attach_config *config)
 static void choose_programs(struct attach *attach)
 {
 	struct perfflow_bpf *bpf = attach->bpf;
-	bool session = attach->features.uprobe_session;
+	bool session = attach->has_session;
 
 	bpf_program__set_autoload(bpf->progs.on_call, session);
 	bpf_program__set_autoload(bpf->progs.on_entry, !session);
 	bpf_program__set_autoload(bpf->progs.on_return, !session);
 	if (session)
-		bpf_program__set_expected_attach_type(bpf->progs.on_call, ATTACH_UPROBE_SESSION);
-	if (!session && attach->features.uprobe_multi) {
-		bpf_program__set_expected_attach_type(bpf->progs.on_entry, ATTACH_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(bpf->progs.on_return, ATTACH_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(bpf->progs.on_call, LINK_UPROBE_SESSION);
+	if (!session && attach->has_multi) {
+		bpf_program__set_expected_attach_type(bpf->progs.on_entry, LINK_UPROBE_MULTI);
+		bpf_program__set_expected_attach_type(bpf->progs.on_return, LINK_UPROBE_MULTI);
 	}
 }
 
@@ -277,7 +216,11 @@ int attach_open(const struct attach_config *config, struct attach **ret_attach, 
 		return why_set(why, n_cpus, "cannot tell the number of CPUs");
 	attach->n_cpus = n_cpus;
 	attach->n_rings = power_of_two_below(config->n_rings);
-	attach_probe_features(&attach->features);
+	r = features_check_needed(why);
+	if (r < 0)
+		return r;
+	attach->has_multi = feature_is_there(FEATURE_UPROBE_MULTI);
+	attach->has_session = feature_is_there(FEATURE_UPROBE_SESSION);
 
 	attach->bpf = perfflow_bpf__open();
 	if (!attach->bpf)
@@ -371,12 +314,19 @@ static int targets_init(struct targets *targets, const struct binary *binary, co
 static int attach_many(struct attach *attach, struct bpf_program *program, enum bpf_attach_type type,
 		       const struct targets *targets, bool returns)
 {
+	const struct link_sites sites = {
+		.path = targets->path,
+		.offsets = targets->offsets,
+		.cookies = targets->cookies,
+		.n = targets->n,
+		.are_returns = returns,
+	};
 	int r, fd;
 
 	r = array_grow(&attach->links, attach->n_links, sizeof(*attach->links));
 	if (r < 0)
 		return r;
-	fd = make_uprobe_link(bpf_program__fd(program), type, targets, returns);
+	fd = link_open(bpf_program__fd(program), type, &sites);
 	if (fd < 0)
 		return fd;
 	attach->links[attach->n_links++] = fd;
@@ -411,10 +361,10 @@ static int attach_side(struct attach *attach, const struct binary *binary, const
 	r = targets_init(&targets, binary, joinpoints, n, first_number, returns);
 	if (r < 0 || !targets.n)
 		return r;
-	if (attach->features.uprobe_session)
-		return attach_many(attach, attach->bpf->progs.on_call, ATTACH_UPROBE_SESSION, &targets, false);
-	if (attach->features.uprobe_multi)
-		return attach_many(attach, program, ATTACH_UPROBE_MULTI, &targets, returns);
+	if (attach->has_session)
+		return attach_many(attach, attach->bpf->progs.on_call, LINK_UPROBE_SESSION, &targets, false);
+	if (attach->has_multi)
+		return attach_many(attach, program, LINK_UPROBE_MULTI, &targets, returns);
 	return attach_each(attach, program, &targets, returns);
 }
 
@@ -425,7 +375,7 @@ int attach_joinpoints(struct attach *attach, const struct binary *binary, const 
 	int r = 0;
 
 	/* returns first: one that is seen without its entry is merely counted */
-	if (!attach->features.uprobe_session)
+	if (!attach->has_session)
 		r = attach_side(attach, binary, joinpoints, n, first_number, true);
 	if (r >= 0)
 		r = attach_side(attach, binary, joinpoints, n, first_number, false);

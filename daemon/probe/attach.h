@@ -29,13 +29,6 @@ struct attach_config {
 	ino_t exe_ino;
 };
 
-/* What the kernel offers; probed by trying, never by its version. */
-struct attach_features {
-	bool uprobe_multi;   /* many functions with one link (Linux 6.6); else one perf event for each probe */
-	bool uprobe_session; /* entry and return with one link; no return trap where the entry wants none (Linux 6.13) */
-};
-void attach_probe_features(struct attach_features *ret_features);
-
 /* Loads the programs and attaches the scheduler's and processes' hooks. */
 int attach_open(const struct attach_config *config, struct attach **ret_attach, struct why *why);
 void attach_close(struct attach *attach); /* detaches; returns when no program of it runs any more */

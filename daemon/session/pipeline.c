@@ -39,6 +39,7 @@ struct pipeline {
 	uint64_t sampled_ns;	/* when the machine was sampled last, 0: never */
 	uint64_t machine_busy_ns; /* at that time */
 	uint64_t flushed_ns;
+	uint64_t last_ns; /* of the records that were written */
 	uint64_t n_ends[PF_N_ENDS];
 	struct pipeline_counts counts; /* atomics; written by the thread alone */
 	char *reason;
@@ -280,8 +281,10 @@ static void write_ordered(struct pipeline *pipeline, uint64_t now_ns)
 {
 	const struct event *event;
 
-	while (order_pop(pipeline->order, now_ns, &event) == 1)
+	while (order_pop(pipeline->order, now_ns, &event) == 1) {
+		pipeline->last_ns = event->order_ns;
 		note_written(pipeline, write_event(pipeline, event));
+	}
 }
 
 static void check_output(struct pipeline *pipeline)
@@ -336,7 +339,7 @@ int pipeline_finish(struct pipeline *pipeline, const char *reason)
 		pipeline->reason = strdup(reason);
 	write_ordered(pipeline, UINT64_MAX);
 	if (pipeline->config.sink)
-		r = write_summary(pipeline, boot_ns());
+		r = write_summary(pipeline, pipeline->config.attach ? boot_ns() : pipeline->last_ns);
 	check_output(pipeline);
 	return r;
 }

@@ -89,8 +89,13 @@ _Static_assert(sizeof(struct pf_process_seen) == 504, "layout is shared with bpf
 _Static_assert(sizeof(struct pf_thread_seen) == 40, "layout is shared with bpf/");
 _Static_assert(sizeof(struct pf_process_end) == 40, "layout is shared with bpf/");
 
-/* What the cookie of an attached probe holds: the number of its join point, and above it these. */
-#define PF_COOKIE_ENTRY_ONLY (1ULL << 32) /* no return probe: a mark, not a span */
+/* What the cookie of an attached probe holds: the number of its join point in the low half, and above it these. */
+#define PF_COOKIE_ENTRY_ONLY (1ULL << 32) /* at an entry: its return is not seen, it makes a mark and no span */
+#define PF_COOKIE_BY_SITES (1ULL << 33)	  /* at an entry: its return is seen by exit sites, not by a return probe */
+#define PF_COOKIE_LANDING (1ULL << 34)	  /* at an entry: the stack was unwound down to the caller; no join point */
+#define PF_COOKIE_EXIT_JUMP (1ULL << 35)  /* at an exit site: a jump, which leaves only where no frame is open */
+#define PF_COOKIE_CONDITION (1ULL << 36)  /* at an exit site: it leaves only if the condition holds, which stands in */
+#define PF_COOKIE_CONDITION_SHIFT 40	  /* four bits from here on, as x86 encodes it in jcc */
 
 /* What the kernel side counts, per CPU. The first ones are losses: each is something that a trace lacks. */
 enum pf_counter {

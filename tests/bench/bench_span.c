@@ -15,13 +15,12 @@
 #include <time.h>
 
 #include "probe/attach.h"
+#include "probe/features.h"
+#include "probe/link.h"
 #include "probe/rings.h"
 
 #define N_MANY 20000
 #define ROUNDS 25
-#define ATTACH_UPROBE_MULTI ((enum bpf_attach_type)48)
-#define ATTACH_UPROBE_SESSION ((enum bpf_attach_type)57)
-
 extern const char __executable_start[];
 void fn_push(void);
 void fn_nop(void);
@@ -85,10 +84,7 @@ static uint64_t offset_of(const struct binary *binary, const void *address)
 /* The kind of link that perfflow uses on this kernel, with a program that does nothing. */
 static enum bpf_attach_type link_type(void)
 {
-	struct attach_features features;
-
-	attach_probe_features(&features);
-	return features.uprobe_session ? ATTACH_UPROBE_SESSION : ATTACH_UPROBE_MULTI;
+	return feature_is_there(FEATURE_UPROBE_SESSION) ? LINK_UPROBE_SESSION : LINK_UPROBE_MULTI;
 }
 
 static int load_empty_program(void)
@@ -104,20 +100,9 @@ static int load_empty_program(void)
 
 static int link_empty(int program, uint64_t offset, bool is_return)
 {
-	struct { /* of union bpf_attr, what the headers of Debian 12 and libbpf 1.4 lack */
-		uint32_t program_fd, target_fd, attach_type, flags;
-		uint64_t path, offsets, ref_ctr_offsets, cookies;
-		uint32_t n_offsets, multi_flags, pid, reserved;
-	} attr = {
-		.program_fd = program,
-		.attach_type = link_type(),
-		.path = (uintptr_t) "/proc/self/exe",
-		.offsets = (uintptr_t)&offset,
-		.n_offsets = 1,
-		.multi_flags = is_return,
-	};
+	const struct link_sites site = { .path = "/proc/self/exe", .offsets = &offset, .n = 1, .are_returns = is_return };
 
-	return syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	return link_open(program, link_type(), &site);
 }
 
 static double measure_floor(int program, const struct binary *binary, const struct bench *bench)
@@ -125,7 +110,7 @@ static double measure_floor(int program, const struct binary *binary, const stru
 	uint64_t offset = offset_of(binary, (const char *)bench->function + bench->probe_at);
 	_cleanup_close_ int entry = link_empty(program, offset, false), exit = -1;
 
-	if (link_type() == ATTACH_UPROBE_MULTI) {
+	if (link_type() == LINK_UPROBE_MULTI) {
 		exit = link_empty(program, offset, true);
 		if (exit < 0)
 			return -1;
