@@ -22,12 +22,6 @@ struct {
 	__array(values, struct pf_ring);
 } rings __weak SEC(".maps");
 
-/* Pids of processes in scope that execute a new program, for the control side. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 65536);
-} notices __weak SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

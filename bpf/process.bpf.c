@@ -51,16 +51,6 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
-static __always_inline void notice_send(__u32 tgid)
-{
-	__u32 *notice = bpf_ringbuf_reserve(&notices, sizeof(*notice), 0);
-
-	if (!notice)
-		return;
-	*notice = tgid;
-	bpf_ringbuf_submit(notice, BPF_RB_FORCE_WAKEUP);
-}
-
 /* old_pid is the id that the thread had: one that is not the first of its process becomes it. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
@@ -81,7 +71,6 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 		return 0;
 	}
 	emit_process(task);
-	notice_send(tgid);
 	return 0;
 }
 

@@ -130,7 +130,7 @@ static struct json_object *describe_scope(const struct attach_options *options, 
 
 	if (options->pid)
 		json_object_object_add(scope, "pid", json_object_new_int64(options->pid));
-	else
+	else if (path)
 		json_object_object_add(scope, "binary", json_text(path));
 
 	return scope;
@@ -216,8 +216,8 @@ static int parse_arguments(struct attach_options *options, int argc, char **argv
 
 	if (optind < argc)
 		command_usage_error(&command_attach, "unexpected argument '%s'", argv[optind]);
-	else if (!options->pid == !options->binary)
-		command_usage_error(&command_attach, "one of --pid and --binary is needed");
+	else if (options->pid && options->binary)
+		command_usage_error(&command_attach, "--pid and --binary exclude each other");
 	else if (options->trace.aspects.n_items == 0)
 		command_usage_error(&command_attach,
 				    "-p is missing: which functions are to be traced?");
@@ -248,11 +248,12 @@ static int run_attach(int argc, char **argv)
 
 const struct command command_attach = {
 	.name = "attach",
-	.usage = "attach (--pid PID | --binary FILE) -p ASPECT... [-o FILE] [--duration TIME]",
+	.usage = "attach [--pid PID | --binary FILE] -p ASPECT... [-o FILE] [--duration TIME]",
 	.help = "trace running processes",
 	.details =
 		"  --pid PID            this process and all that it starts\n"
 		"  --binary FILE        all processes that run this program or use this library\n"
+		"                       neither of both: every process of the machine\n"
 		"  --duration TIME      500ms, 10s, 2m, 1h; else until Ctrl-C or the end of\n"
 		"                       the process\n" TRACE_OPTION_HELP,
 	.run = run_attach,

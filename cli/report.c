@@ -137,11 +137,14 @@ static const char *count(char buffer[64], int64_t number, const char *one, const
 static void report_losses(struct json_object *session)
 {
 	struct json_object *losses = member_object(session, "losses", json_type_object);
+	struct json_object *warnings = member_object(session, "warnings", json_type_array);
 	_cleanup_(text_done) struct text list = {0};
 	char buffer[64];
 
 	if (member_number(session, "lost") == 0) {
-		report("complete: nothing was lost");
+		report(warnings && json_object_array_length(warnings)
+			       ? "nothing was lost of what was woven; see the warnings"
+			       : "complete: nothing was lost");
 		return;
 	}
 

@@ -343,7 +343,7 @@ static int add_pid(pid_t pid, pid_t **pids, size_t *n)
 	return r;
 }
 
-static int list_pids(pid_t **ret_pids, size_t *ret_n)
+int process_all(pid_t **ret_pids, size_t *ret_n)
 {
 	_cleanup_free_ pid_t *pids = NULL;
 	struct dirent *entry;
@@ -399,7 +399,7 @@ int process_descendants(pid_t pid, pid_t **ret_pids, size_t *ret_n)
 	size_t n, n_family = 0;
 	int r;
 
-	r = list_pids(&pids, &n);
+	r = process_all(&pids, &n);
 	if (r == 0)
 		r = list_parents(pids, n, &parents);
 	if (r == 0)
@@ -414,41 +414,6 @@ int process_descendants(pid_t pid, pid_t **ret_pids, size_t *ret_n)
 	}
 	for (size_t i = 1; r == 0 && i < n_family; i++)
 		r = add_pid(family[i], ret_pids, ret_n);
-	return r;
-}
-
-static bool uses(pid_t pid, dev_t dev, ino_t ino)
-{
-	_cleanup_(text_done) struct text text = {};
-	char path[PROC_PATH_BYTES], *rest;
-	struct mapping mapping;
-	struct stat status;
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	if (stat(path, &status) == 0 && status.st_dev == dev && status.st_ino == ino)
-		return true;
-	if (read_proc(pid, "maps", &text) < 0)
-		return false;
-	rest = text.data;
-	while (next_mapping(&rest, &mapping)) {
-		if (mapping.ino == ino && stat_mapping(pid, &mapping, &status) == 0 &&
-		    status.st_dev == dev && status.st_ino == ino)
-			return true;
-	}
-	return false;
-}
-
-int process_users_of(dev_t dev, ino_t ino, pid_t **ret_pids, size_t *ret_n)
-{
-	_cleanup_free_ pid_t *pids = NULL;
-	size_t n;
-	int r;
-
-	r = list_pids(&pids, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (uses(pids[i], dev, ino))
-			r = add_pid(pids[i], ret_pids, ret_n);
-	}
 	return r;
 }
 

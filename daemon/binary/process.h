@@ -36,11 +36,8 @@ int process_files(pid_t pid, struct strings *paths, struct why *why);
  */
 int process_descendants(pid_t pid, pid_t **ret_pids, size_t *ret_n);
 
-/*
- * Adds likewise the pids of all processes that have the file (dev, ino) mapped executable, or run
- * it.
- */
-int process_users_of(dev_t dev, ino_t ino, pid_t **ret_pids, size_t *ret_n);
+/* The pids of all processes, as of now; an array of the caller's. */
+int process_all(pid_t **ret_pids, size_t *ret_n);
 
 /* One variable of its environment; -ENOENT if unset. */
 int process_environment(pid_t pid, const char *name, char **ret_value);

@@ -55,8 +55,8 @@ static int check_scope(struct call *call, const struct start_scope *scope)
 {
 	const char *sentence = NULL;
 
-	if (!!scope->pid == !!scope->binary)
-		sentence = "the scope is either a pid or a binary";
+	if (scope->pid && scope->binary)
+		sentence = "the scope is a pid or a binary, not both";
 	else if (scope->pid > INT32_MAX)
 		sentence = "there is no process with such a pid";
 	else if (scope->binary && scope->binary[0] != '/')

@@ -31,9 +31,6 @@ struct attach {
 	unsigned int n_rings;
 	size_t n_cpus;
 	struct pf_cpu *cpus; /* shared with the kernel */
-	struct ring_buffer *notices;
-	void (*executed)(pid_t pid, void *userdata);
-	void *executed_userdata;
 	int *links; /* of uprobes, each a descriptor for many */
 	size_t n_links;
 	struct bpf_link **events; /* the same, each a perf event for one */
@@ -133,15 +130,6 @@ static int map_cpus(struct attach *attach)
 	return 0;
 }
 
-static int on_notice(void *userdata, void *data, size_t size)
-{
-	struct attach *attach = userdata;
-
-	if (size >= sizeof(uint32_t))
-		attach->executed(*(uint32_t *)data, attach->executed_userdata);
-	return 0;
-}
-
 static int load(struct attach *attach, const struct attach_config *config, struct why *why)
 {
 	int r;
@@ -161,9 +149,6 @@ static int load(struct attach *attach, const struct attach_config *config, struc
 	r = map_cpus(attach);
 	if (r < 0)
 		return why_set(why, r, "cannot map the kernel side's counters");
-	attach->notices = ring_buffer__new(bpf_map__fd(attach->bpf->maps.notices), on_notice, attach, NULL);
-	if (!attach->notices)
-		return why_set(why, -errno, "cannot read the kernel side's notices");
 	return 0;
 }
 
@@ -250,7 +235,6 @@ void attach_close(struct attach *attach)
 	detach_down_to(attach, 0, 0);
 	free(attach->links);
 	free(attach->events);
-	ring_buffer__free(attach->notices);
 	if (attach->cpus)
 		munmap(attach->cpus, attach->n_cpus * sizeof(struct pf_cpu));
 	for (unsigned int i = 0; attach->ring_fds && i < attach->n_rings; i++)
@@ -438,18 +422,6 @@ int attach_cpus_fd(const struct attach *attach)
 size_t attach_n_cpus(const struct attach *attach)
 {
 	return attach->n_cpus;
-}
-
-int attach_notices_fd(const struct attach *attach)
-{
-	return ring_buffer__epoll_fd(attach->notices);
-}
-
-int attach_read_notices(struct attach *attach, void (*executed)(pid_t pid, void *userdata), void *userdata)
-{
-	attach->executed = executed;
-	attach->executed_userdata = userdata;
-	return ring_buffer__consume(attach->notices);
 }
 
 void attach_counters(const struct attach *attach, uint64_t ret_counters[PF_N_COUNTERS])

@@ -54,10 +54,6 @@ int attach_processes_fd(const struct attach *attach);
 int attach_cpus_fd(const struct attach *attach);
 size_t attach_n_cpus(const struct attach *attach);
 
-/* Pids of processes in scope that have executed a new program: readable when there are some. */
-int attach_notices_fd(const struct attach *attach);
-int attach_read_notices(struct attach *attach, void (*executed)(pid_t pid, void *userdata), void *userdata);
-
 /* Sums over all CPUs. May be called from any thread. */
 void attach_counters(const struct attach *attach, uint64_t ret_counters[PF_N_COUNTERS]);
 /* Runs of the programs that the kernel left out, because one ran already on that CPU. */

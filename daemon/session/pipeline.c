@@ -43,6 +43,7 @@ struct pipeline {
 	uint64_t n_ends[PF_N_ENDS];
 	struct pipeline_counts counts; /* atomics; written by the thread alone */
 	char *reason;
+	struct strings warnings;
 	int event_fd;
 	pthread_t thread;
 	bool is_running, stop, has_ended; /* the last two are atomics */
@@ -116,7 +117,7 @@ void pipeline_free(struct pipeline *pipeline)
 	if (!pipeline)
 		return;
 	if (pipeline->is_running) {
-		pipeline_stop(pipeline, "stopped");
+		pipeline_stop(pipeline, "stopped", NULL);
 		pthread_join(pipeline->thread, NULL);
 	}
 	while ((process = hash_next(&pipeline->processes, &cursor, NULL)))
@@ -128,6 +129,7 @@ void pipeline_free(struct pipeline *pipeline)
 	sink_free(pipeline->config.sink);
 	closep(&pipeline->event_fd);
 	free(pipeline->reason);
+	strings_done(&pipeline->warnings);
 	free(pipeline);
 }
 
@@ -319,6 +321,7 @@ static int write_summary(struct pipeline *pipeline, uint64_t now_ns)
 		.n_spans = pipeline->counts.n_spans,
 		.n_processes = pipeline->counts.n_processes,
 		.n_bad_records = pipeline->counts.n_bad_records,
+		.warnings = &pipeline->warnings,
 	};
 	struct sink *sink = pipeline->config.sink;
 	uint64_t counters[PF_N_COUNTERS];
@@ -327,6 +330,7 @@ static int write_summary(struct pipeline *pipeline, uint64_t now_ns)
 	if (pipeline->config.attach) {
 		attach_counters(pipeline->config.attach, counters);
 		memcpy(summary.losses, counters, sizeof(summary.losses));
+		summary.n_missed_runs = attach_n_missed_runs(pipeline->config.attach);
 	}
 	return sink->ops->finish(sink, &summary);
 }
@@ -399,11 +403,13 @@ int pipeline_start(struct pipeline *pipeline)
 	return -r;
 }
 
-void pipeline_stop(struct pipeline *pipeline, const char *reason)
+void pipeline_stop(struct pipeline *pipeline, const char *reason, const struct strings *warnings)
 {
 	if (__atomic_load_n(&pipeline->stop, __ATOMIC_RELAXED))
 		return;
 	pipeline->reason = strdup(reason);
+	for (size_t i = 0; warnings && i < warnings->n_items; i++)
+		strings_add(&pipeline->warnings, warnings->items[i]);
 	__atomic_store_n(&pipeline->stop, true, __ATOMIC_RELEASE);
 	eventfd_write(pipeline->config.stop_fd, 1);
 }

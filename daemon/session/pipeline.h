@@ -47,9 +47,9 @@ int pipeline_start(struct pipeline *pipeline);
 
 /*
  * Has the thread read what the rings hold, finish the trace and end. The kernel side sends nothing any more by then. The
- * reason is copied.
+ * reason and the warnings are copied.
  */
-void pipeline_stop(struct pipeline *pipeline, const char *reason);
+void pipeline_stop(struct pipeline *pipeline, const char *reason, const struct strings *warnings);
 
 /* Readable when the thread has ended, or its output has failed. */
 int pipeline_event_fd(const struct pipeline *pipeline);

@@ -8,6 +8,7 @@
 #include "session/session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <time.h>
 
 #include "binary/process.h"
+#include "probe/mappings.h"
 #include "session/gate.h"
 #include "session/pipeline.h"
 #include "session/weave.h"
@@ -48,11 +50,11 @@ struct session {
 	struct labels *labels;
 	struct attach *attach;
 	struct weave weave;
-	struct hash executed; /* programs whose libraries were searched: a set, by a hash of dev and ino */
+	struct mappings *mappings;
 	struct gate *gate;
 	struct pipeline *pipeline;
 	int stop_fd, target_fd;
-	sd_event_source *notices_source, *target_source, *pipeline_source, *gate_source;
+	sd_event_source *mappings_source, *target_source, *pipeline_source, *gate_source;
 	struct session_info final; /* the counts, once it has ended */
 };
 
@@ -210,11 +212,13 @@ static int weave_initially(struct session *session, const char *program, struct 
 	if (session->pid)
 		r = weave_search_process(session->pid, session->command.n_items ? &session->command : NULL, &paths,
 					 &may_run_others, &failure->why);
-	else
+	else if (program)
 		r = weave_search_program(0, program, &paths, &failure->why);
+	else
+		r = weave_all_processes(&session->weave, &failure->why);
 	if (r < 0)
 		return fail(failure, SESSION_FAULT_SCOPE, r);
-	if (session->pid)
+	if (!program)
 		r = weave_search_named(&session->weave, session->pid, &paths);
 	if (r >= 0)
 		r = weave_files(&session->weave, &paths, &failure->why);
@@ -284,62 +288,60 @@ static int open_pipeline(struct session *session, const struct session_config *c
 	return r < 0 ? why_set(&failure->why, r, "cannot read the ring buffers") : 0;
 }
 
-/* A program that was not known before it ran. */
-static int weave_late(struct session *session, pid_t pid, const char *path, struct why *why)
+/*
+ * A file that was not known before: with all that it would load, before that is loaded. file is what it can be opened by,
+ * path what the process calls it; since_ns is when the process mapped it, or 0 if none has yet.
+ */
+static void weave_late(struct session *session, pid_t pid, const char *file, const char *path, uint64_t since_ns)
 {
 	_cleanup_(strings_done) struct strings paths = { 0 };
-	uint64_t identity[2], key;
-	struct stat status;
-	int r;
-
-	if (stat(path, &status) < 0)
-		return 0;
-	identity[0] = status.st_dev;
-	identity[1] = status.st_ino;
-	key = hash_bytes(identity, sizeof(identity));
-	if (hash_find(&session->executed, key))
-		return 0;
-	r = hash_put(&session->executed, key, session);
-	if (r >= 0)
-		r = weave_search_program(pid, path, &paths, why);
-	return r < 0 ? r : weave_files(&session->weave, &paths, why);
-}
-
-static void weave_executed(struct session *session, pid_t pid, const char *path, bool runs_already)
-{
 	uint32_t n_before = labels_count(session->labels), n_woven;
-	uint64_t start_ns = clock_ns(CLOCK_BOOTTIME);
 	struct why why = { 0 };
 	int r;
 
-	r = weave_late(session, pid, path, &why);
+	r = weave_file(&session->weave, file, &why); /* first, and then what takes longer to find */
+	if (r >= 0)
+		r = weave_search_program(pid, path, &paths, &why);
+	if (r >= 0)
+		r = weave_files(&session->weave, &paths, &why);
 	if (r < 0 && r != -ENOENT && r != -ENOEXEC && r != -ESRCH)
 		warn(session, "'%s' was not woven: %s", path, why_text(&why, r));
 	n_woven = labels_count(session->labels) - n_before;
-	if (n_woven && runs_already)
-		warn(session, "%u functions were woven after '%s' (pid %d) had begun: up to %.1f ms of its calls are missing",
-		     n_woven, text_file_name(path), pid, (clock_ns(CLOCK_BOOTTIME) - start_ns) / 1e6 + 1);
+	if (n_woven && since_ns)
+		warn(session, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
+		     n_woven, text_file_name(path), pid, (clock_ns(CLOCK_BOOTTIME) - since_ns) / 1e6);
 }
 
-static void on_executed(pid_t pid, void *userdata)
+/* A file that we see under the same path is opened there: the process may be gone already. */
+static bool is_in_our_root(const struct mapping *mapping)
 {
-	char link[64], path[4096];
-	ssize_t n;
+	struct stat status;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	n = readlink(link, path, sizeof(path) - 1);
-	if (n <= 0)
-		return;
-	path[n] = '\0';
-	weave_executed(userdata, pid, path, true);
+	return stat(mapping->path, &status) == 0 && status.st_dev == mapping->dev && status.st_ino == mapping->ino;
 }
 
-static int on_notices(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static void on_mapping(const struct mapping *mapping, void *userdata)
+{
+	struct session *session = userdata;
+	char file[PATH_MAX + 32];
+
+	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino))
+		return;
+	if (session->pid && !attach_has_process(session->attach, mapping->pid))
+		return;
+	if (is_in_our_root(mapping))
+		snprintf(file, sizeof(file), "%s", mapping->path);
+	else
+		snprintf(file, sizeof(file), "/proc/%d/root%s", mapping->pid, mapping->path);
+	weave_late(session, mapping->pid, file, mapping->path, mapping->time_ns);
+}
+
+static int on_mappings(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct session *session = userdata;
 
 	(void)source, (void)fd, (void)events;
-	attach_read_notices(session->attach, on_executed, session);
+	mappings_read(session->mappings, on_mapping, session);
 	return 0;
 }
 
@@ -352,7 +354,7 @@ static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userd
 
 	(void)fd, (void)events;
 	while ((r = gate_next(session->gate, &pid, &path)) == 1) {
-		weave_executed(session, pid, path, false);
+		weave_late(session, pid, path, path, 0);
 		gate_pass(session->gate);
 	}
 	if (r < 0)
@@ -370,24 +372,25 @@ static int on_target_exit(sd_event_source *source, int fd, uint32_t events, void
 
 static void close_sources(struct session *session)
 {
-	session->notices_source = sd_event_source_disable_unref(session->notices_source);
+	session->mappings_source = sd_event_source_disable_unref(session->mappings_source);
 	session->target_source = sd_event_source_disable_unref(session->target_source);
 	session->gate_source = sd_event_source_disable_unref(session->gate_source);
 }
 
-static void keep_final_counts(struct session *session)
+static void warn_of_unmatched(struct session *session)
 {
-	session_describe(session, &session->final);
 	for (size_t i = 0; i < session->weave.n_pointcuts; i++)
 		if (!session->weave.matched[i])
-			warn(session, "'%s' matched no function of any program that ran",
-			     session->aspects.items[i]);
+			warn(session, "'%s' matched no function of any program that ran", session->aspects.items[i]);
+	if (session->mappings && mappings_n_lost(session->mappings))
+		warn(session, "the kernel had no room to tell of %llu mappings: libraries among them were not woven",
+		     (unsigned long long)mappings_n_lost(session->mappings));
 }
 
 /* The trace is complete: join the thread, then let the kernel side go. */
 static void finish(struct session *session)
 {
-	keep_final_counts(session);
+	session_describe(session, &session->final);
 	close_sources(session);
 	session->pipeline_source = sd_event_source_disable_unref(session->pipeline_source);
 	pipeline_free(take_ptr(session->pipeline));
@@ -447,6 +450,25 @@ static int open_target(struct session *session, struct session_failure *failure)
 	return r;
 }
 
+/* What processes map and execute from now on. A library or program of one binary's scope is woven already. */
+static int open_watch(struct session *session)
+{
+	int r;
+
+	if (session->binary)
+		return 0;
+	r = mappings_open(&session->mappings);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(session->loop, &session->mappings_source, mappings_fd(session->mappings), EPOLLIN,
+			    on_mappings, session);
+	if (r < 0 || !session->pid)
+		return r;
+	if (gate_open(attach_processes_fd(session->attach), &session->gate) < 0)
+		return 0; /* then what is executed is woven as soon as it is mapped */
+	return sd_event_add_io(session->loop, &session->gate_source, gate_fd(session->gate), EPOLLIN, on_gate, session);
+}
+
 static int open_sources(struct session *session)
 {
 	int r;
@@ -455,16 +477,8 @@ static int open_sources(struct session *session)
 			    on_pipeline, session);
 	if (r < 0 || !session->pid)
 		return r;
-	r = sd_event_add_io(session->loop, &session->target_source, session->target_fd, EPOLLIN, on_target_exit, session);
-	if (r < 0)
-		return r;
-	r = sd_event_add_io(session->loop, &session->notices_source, attach_notices_fd(session->attach), EPOLLIN,
-			    on_notices, session);
-	if (r < 0)
-		return r;
-	if (gate_open(attach_processes_fd(session->attach), &session->gate) < 0)
-		return 0; /* then notices do what they can */
-	return sd_event_add_io(session->loop, &session->gate_source, gate_fd(session->gate), EPOLLIN, on_gate, session);
+	return sd_event_add_io(session->loop, &session->target_source, session->target_fd, EPOLLIN, on_target_exit,
+			       session);
 }
 
 static int check_scope(const struct session_config *config, struct binary **ret_program, struct session_failure *failure)
@@ -473,6 +487,8 @@ static int check_scope(const struct session_config *config, struct binary **ret_
 
 	if (config->pid)
 		r = process_check(config->pid, &failure->why);
+	else if (!config->binary)
+		return 0;
 	else
 		r = binary_open(config->binary, ret_program, &failure->why);
 	return r < 0 ? fail(failure, SESSION_FAULT_SCOPE, r) : 0;
@@ -506,6 +522,9 @@ static int start(struct session *session, const struct session_config *config, i
 	r = open_target(session, failure);
 	if (r < 0)
 		return r;
+	r = open_watch(session); /* before the first look, so that nothing comes between */
+	if (r < 0)
+		return why_set(&failure->why, r, "cannot watch what processes execute and map");
 	r = weave_initially(session, config->binary, failure);
 	if (r < 0)
 		return r;
@@ -550,8 +569,10 @@ void session_stop(struct session *session, const char *reason)
 	session->reason = strdup(reason);
 	close_sources(session);
 	gate_close(take_ptr(session->gate));
+	warn_of_unmatched(session);
+	mappings_close(take_ptr(session->mappings));
 	attach_stop(session->attach);
-	pipeline_stop(session->pipeline, reason);
+	pipeline_stop(session->pipeline, reason, &session->warnings);
 }
 
 void session_free(struct session *session)
@@ -562,12 +583,12 @@ void session_free(struct session *session)
 		session_stop(session, "daemon stopped");
 	close_sources(session);
 	gate_close(session->gate);
+	mappings_close(session->mappings);
 	sd_event_source_disable_unref(session->pipeline_source);
 	pipeline_free(session->pipeline);
 	attach_close(session->attach);
 	weave_done(&session->weave);
 	labels_free(session->labels);
-	hash_done(&session->executed);
 	closep(&session->target_fd);
 	closep(&session->stop_fd);
 	strings_done(&session->aspects);

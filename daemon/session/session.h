@@ -21,7 +21,7 @@ enum session_state { SESSION_RUNNING, SESSION_ENDED };
 struct session_config {
 	const struct strings *aspects;
 	pid_t pid;		       /* scope: this process and its descendants; or 0 and */
-	const char *binary;	       /* scope: every process of this program or library */
+	const char *binary;	       /* scope: every process of this program or library; neither: every process */
 	const struct strings *command; /* with pid: what it is about to execute, or NULL */
 	int output_fd;		       /* owned by the session from then on (also on failure), or -1: only count */
 	bool compress;

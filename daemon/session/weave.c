@@ -103,17 +103,16 @@ void weave_done(struct weave *weave)
 	strings_done(&weave->paths);
 }
 
-/* Returns 1 if the file was seen before, and notes it. */
-static int see(struct weave *weave, const struct binary *binary)
+static uint64_t file_key(dev_t dev, ino_t ino)
 {
-	uint64_t identity[] = { binary->dev, binary->ino };
-	uint64_t key = hash_bytes(identity, sizeof(identity));
-	int r;
+	uint64_t identity[] = { dev, ino };
 
-	if (hash_find(&weave->seen, key))
-		return 1;
-	r = hash_put(&weave->seen, key, weave);
-	return r < 0 ? r : strings_add(&weave->paths, binary->path);
+	return hash_bytes(identity, sizeof(identity));
+}
+
+bool weave_has_seen(const struct weave *weave, dev_t dev, ino_t ino)
+{
+	return hash_find(&weave->seen, file_key(dev, ino));
 }
 
 /* The loader has no functions that a pattern without a module should stumble on: it sets up the program's own stack. */
@@ -179,16 +178,22 @@ int weave_file(struct weave *weave, const char *path, struct why *why)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;
 	struct why ignored = { 0 };
+	struct stat status;
 	int r;
 
+	if (stat(path, &status) < 0 || weave_has_seen(weave, status.st_dev, status.st_ino))
+		return 0;
+	r = hash_put(&weave->seen, file_key(status.st_dev, status.st_ino), weave);
+	if (r < 0)
+		return r;
 	r = binary_open(path, &binary, &ignored);
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return why_set(why, r, "cannot open '%s'", path);
 	if (r < 0)
 		return 0; /* no ELF file, or gone meanwhile */
-	r = see(weave, binary);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	r = strings_add(&weave->paths, path);
+	if (r < 0)
+		return r;
 	return is_wanted(weave, binary) ? weave_binary(weave, binary, why) : 0;
 }
 
@@ -201,6 +206,24 @@ int weave_files(struct weave *weave, const struct strings *paths, struct why *wh
 			return r;
 	}
 	return 0;
+}
+
+int weave_all_processes(struct weave *weave, struct why *why)
+{
+	_cleanup_free_ pid_t *pids = NULL;
+	size_t n = 0;
+	int r;
+
+	r = process_all(&pids, &n);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		_cleanup_(strings_done) struct strings paths = { 0 };
+		struct why ignored = { 0 };
+
+		if (process_files(pids[i], &paths, &ignored) == -ENOMEM)
+			return -ENOMEM;
+		r = weave_files(weave, &paths, why); /* of one that is gone, or a kernel thread, there are none */
+	}
+	return r;
 }
 
 int weave_search_named(const struct weave *weave, pid_t pid, struct strings *paths)

@@ -36,6 +36,12 @@ void weave_done(struct weave *weave);
 /* Weaves what there is to weave in the file at path; one that was looked at, or is no ELF file, is passed over. */
 int weave_file(struct weave *weave, const char *path, struct why *why);
 
+/* Whether a file was looked at before. */
+bool weave_has_seen(const struct weave *weave, dev_t dev, ino_t ino);
+
+/* All files that any process of the machine has mapped executable. */
+int weave_all_processes(struct weave *weave, struct why *why);
+
 /* Each of the files, stopping at the first failure. */
 int weave_files(struct weave *weave, const struct strings *paths, struct why *why);
 

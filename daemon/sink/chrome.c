@@ -549,11 +549,25 @@ static int chrome_open(struct sink *sink, const struct sink_start *start)
 
 static bool is_complete(const struct sink_summary *summary)
 {
-	uint64_t n = summary->n_bad_records;
+	uint64_t n = summary->n_bad_records | summary->n_missed_runs;
 
 	for (unsigned int i = 0; i < PF_N_LOSSES; i++)
 		n |= summary->losses[i];
-	return n == 0;
+	return n == 0 && (!summary->warnings || summary->warnings->n_items == 0);
+}
+
+static int append_warnings(struct text *text, const struct strings *warnings)
+{
+	int r = text_printf(text, ",\"warnings\":[");
+
+	for (size_t i = 0; r == 0 && warnings && i < warnings->n_items; i++) {
+		r = text_printf(text, i ? ",\"" : "\"");
+		if (r == 0)
+			r = text_append_json(text, warnings->items[i], strlen(warnings->items[i]));
+		if (r == 0)
+			r = text_printf(text, "\"");
+	}
+	return r < 0 ? r : text_printf(text, "]");
 }
 
 static int append_summary(struct text *text, const struct sink_summary *summary)
@@ -569,14 +583,19 @@ static int append_summary(struct text *text, const struct sink_summary *summary)
 		r = text_printf(text, "%s\"%s\":%" PRIu64, i ? "," : "", event_loss_name(i),
 				summary->losses[i]);
 	if (r == 0)
-		r = text_printf(text, "},\"bad_records\":%" PRIu64 ",\"ends\":{",
-				summary->n_bad_records);
+		r = text_printf(text,
+				"},\"bad_records\":%" PRIu64 ",\"missed_runs\":%" PRIu64 ",\"ends\":{",
+				summary->n_bad_records, summary->n_missed_runs);
 	for (unsigned int i = 0; r == 0 && i < PF_N_ENDS; i++)
 		r = text_printf(text, "%s\"%s\":%" PRIu64, i ? "," : "",
 				event_end_name(i) ? event_end_name(i) : "return",
 				summary->n_ends[i]);
 	if (r == 0)
-		r = text_printf(text, "},\"complete\":%s}}\n]\n",
+		r = text_printf(text, "}");
+	if (r == 0)
+		r = append_warnings(text, summary->warnings);
+	if (r == 0)
+		r = text_printf(text, ",\"complete\":%s}}\n]\n",
 				is_complete(summary) ? "true" : "false");
 	return r;
 }

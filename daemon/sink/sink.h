@@ -14,6 +14,7 @@
 #include "trace/clock.h"
 #include "trace/event.h"
 #include "util/cleanup.h"
+#include "util/text.h"
 
 struct output;
 
@@ -49,6 +50,8 @@ struct sink_summary {
 	uint64_t n_processes;
 	uint64_t losses[PF_N_LOSSES];
 	uint64_t n_bad_records;	    /* that could not be decoded */
+	uint64_t n_missed_runs;	    /* of the kernel side\'s programs */
+	const struct strings *warnings; /* sentences: what else the trace lacks; or NULL */
 	uint64_t n_ends[PF_N_ENDS]; /* spans by how they ended */
 };
 

@@ -214,7 +214,7 @@ class OtherClients(WithService):
                 ("io.perfflow.NoMatch", "Start", {"aspects": ["no_such_function"], "scope": slow}),
                 ("io.perfflow.BadScope", "Start", {"aspects": ["beat"], "scope": {"pid": 2 ** 22 + 1}}),
                 ("io.perfflow.BadScope", "Start", {"aspects": ["beat"], "scope": {"binary": "/no/such/file"}}),
-                ("io.perfflow.BadScope", "Start", {"aspects": ["beat"], "scope": {}}),
+                ("io.perfflow.BadScope", "Start", {"aspects": ["beat"], "scope": {"pid": 1, "binary": "/bin/sh"}}),
                 ("io.perfflow.BadOutput", "Start", {"aspects": ["beat"], "scope": slow, "output": 3}),
                 ("org.varlink.service.InvalidParameter", "Start", {"scope": slow}),
                 ("org.varlink.service.InvalidParameter", "Stop", {"id": "one"}),

@@ -208,34 +208,6 @@ static void descendants_are_children_and_theirs(void **state)
 	close(pipe_fds[1]);
 }
 
-static void users_of_a_file_run_it_or_have_it_mapped(void **state)
-{
-	_cleanup_free_ pid_t *program_users = NULL, *library_users = NULL, *nobody = NULL;
-	size_t n_program = 0, n_library = 0, n_nobody = 0;
-	struct stat program, library;
-	pid_t child = start_child();
-	void *code;
-
-	(void)state;
-	assert_int_equal(stat("/proc/self/exe", &program), 0);
-	assert_int_equal(
-		process_users_of(program.st_dev, program.st_ino, &program_users, &n_program), 0);
-	assert_true(has_pid(program_users, n_program, getpid()));
-	assert_true(has_pid(program_users, n_program, child));
-
-	assert_int_equal(stat(FIXTURE_FUNCTIONS, &library), 0);
-	code = map_code(FIXTURE_FUNCTIONS);
-	assert_int_equal(
-		process_users_of(library.st_dev, library.st_ino, &library_users, &n_library), 0);
-	assert_true(has_pid(library_users, n_library, getpid()));
-	assert_false(has_pid(library_users, n_library, child));
-	munmap(code, 4096);
-
-	assert_int_equal(process_users_of(program.st_dev, 1, &nobody, &n_nobody), 0);
-	assert_int_equal(n_nobody, 0);
-	end_child(child);
-}
-
 static void variables_and_the_working_directory_can_be_asked_for(void **state)
 {
 	_cleanup_free_ char *path = NULL, *directory = NULL, *none = NULL;
@@ -291,7 +263,6 @@ int main(void)
 		cmocka_unit_test(a_file_with_a_newline_in_its_name_is_found),
 		cmocka_unit_test(a_file_that_was_deleted_or_replaced_is_reached_by_its_mapping),
 		cmocka_unit_test(descendants_are_children_and_theirs),
-		cmocka_unit_test(users_of_a_file_run_it_or_have_it_mapped),
 		cmocka_unit_test(variables_and_the_working_directory_can_be_asked_for),
 		cmocka_unit_test(a_process_is_described_as_the_kernel_side_would),
 	};
