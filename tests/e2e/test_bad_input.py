@@ -208,7 +208,7 @@ class BadInput(TestCase):
         self.assertEqual(pathlib.Path(file).read_text(), "keep me")
 
     def test_arguments_that_make_no_sense_are_told_from_failures(self):
-        for arguments in ((), ("nonsense",), ("run",), ("run", "-p", "x"), ("run", "--", "true"), ("attach", "-p", "x"),
+        for arguments in ((), ("nonsense",), ("run",), ("run", "-p", "x"), ("run", "--", "true"), ("attach", "--pid", "1", "--binary", "/bin/sh", "-p", "x"),
                           ("attach", "--pid", "1", "--binary", "/bin/true",
                            "-p", "x"), ("match", "x"), ("stop",), ("stop", "x"),
                           ("status", "--nonsense"), ("list", "extra")):
