@@ -61,6 +61,10 @@ struct uprobe_task {
 	unsigned int depth; /* return probes that are pending */
 } __kernel_type;
 
+struct sched_entity {
+	__u64 sum_exec_runtime; /* the kernel's own count of CPU time, up to date when the task leaves the CPU */
+} __kernel_type;
+
 struct task_struct {
 	unsigned int __state;
 	int pid, tgid;
@@ -71,6 +75,7 @@ struct task_struct {
 	struct task_struct *real_parent, *group_leader;
 	struct signal_struct *signal;
 	struct uprobe_task *utask;
+	struct sched_entity se;
 } __kernel_type;
 
 struct linux_binprm;

@@ -62,6 +62,12 @@ __noinline int spans_end_stale(struct pf_thread *thread, __u64 ids, __u64 sp, bo
 	return spans_end(thread, ids, SPAN_HOW(depth, PF_END_UNWOUND));
 }
 
+/* An entry at or above the top frame's stack pointer: not inlined, for what it needs of the stack (see struct pf_thread). */
+static __noinline int spans_end_before(struct task_struct *task, struct pf_thread *thread, struct pt_regs *ctx)
+{
+	return spans_end_stale(thread, task_ids(task), PT_REGS_SP(ctx) + RETURN_ADDRESS_BYTES, is_tail_called(task, ctx));
+}
+
 /* What an entry tells a session link: whether the kernel need go to the trouble of seeing the return. */
 enum { RETURN_WANTED = 0, RETURN_NOT_WANTED = 1 };
 
@@ -70,11 +76,11 @@ static __always_inline int span_open(struct task_struct *task, struct pf_thread 
 {
 	__u64 sp = PT_REGS_SP(ctx) + RETURN_ADDRESS_BYTES;
 	__u32 depth = thread->depth;
-	struct pf_clocks now;
+	struct pf_clocks *now = &thread->now;
 	struct pf_frame *frame;
 
 	if (depth && thread->frames[(depth - 1) % PF_MAX_DEPTH].sp <= sp) {
-		spans_end_stale(thread, task_ids(task), sp, is_tail_called(task, ctx));
+		spans_end_before(task, thread, ctx);
 		depth = thread->depth;
 	}
 	/* Past its limit the kernel sees no return: a frame would stay open. A utask that is NULL reads as 0. */
@@ -83,14 +89,14 @@ static __always_inline int span_open(struct task_struct *task, struct pf_thread 
 		count(PF_LOST_TOO_DEEP);
 		return RETURN_NOT_WANTED;
 	}
-	clocks_read_own(&now, thread);
-	thread->last_ns = now.now_ns;
+	clocks_read_own(now, thread);
+	thread->last_ns = now->now_ns;
 	frame = &thread->frames[depth % PF_MAX_DEPTH];
-	frame->start_ns = now.now_ns;
+	frame->start_ns = now->now_ns;
 	frame->sp = sp;
-	frame->oncpu_ns = now.oncpu_ns;
-	frame->runnable_ns = now.runnable_ns;
-	frame->io_ns = now.io_ns;
+	frame->oncpu_ns = now->oncpu_ns;
+	frame->runnable_ns = now->runnable_ns;
+	frame->io_ns = now->io_ns;
 	frame->joinpoint = cookie;
 	frame->begin = PF_BEGIN_CALL;
 	thread->depth = depth + 1;
@@ -136,7 +142,7 @@ static __always_inline int span_close(struct task_struct *task, struct pf_thread
 {
 	__u32 top = thread->depth - 1;
 	struct pf_frame *frame;
-	struct pf_clocks now;
+	struct pf_clocks *now = &thread->now;
 
 	pf_opaque(top);
 	if (top >= PF_MAX_DEPTH) {
@@ -146,23 +152,23 @@ static __always_inline int span_close(struct task_struct *task, struct pf_thread
 	frame = &thread->frames[top];
 	if (frame->sp != sp || (joinpoint != ANY_JOINPOINT && frame->joinpoint != joinpoint))
 		return span_close_below(thread, task_ids(task), joinpoint, sp);
-	clocks_read_own(&now, thread);
-	thread->last_ns = now.now_ns;
+	clocks_read_own(now, thread);
+	thread->last_ns = now->now_ns;
 	thread->depth = top;
-	span_emit(thread, &now, task_ids(task), SPAN_HOW(top, PF_END_RETURN));
+	span_emit(thread, now, task_ids(task), SPAN_HOW(top, PF_END_RETURN));
 	return 0;
 }
 
 static __always_inline int mark_send(struct task_struct *task, struct pf_thread *thread, __u32 joinpoint)
 {
 	struct pf_event *mark = emit_reserve(this_ring(), struct pf_event);
-	struct pf_clocks now;
+	struct pf_clocks *now = &thread->now;
 
 	if (!mark)
 		return 0;
-	clocks_read_own(&now, thread);
-	thread->last_ns = now.now_ns;
-	emit_header(mark, PF_EVENT_MARK, sizeof(*mark), now.now_ns, task_ids(task));
+	clocks_read_own(now, thread);
+	thread->last_ns = now->now_ns;
+	emit_header(mark, PF_EVENT_MARK, sizeof(*mark), now->now_ns, task_ids(task));
 	mark->joinpoint = joinpoint;
 	bpf_ringbuf_submit(mark, BPF_RB_NO_WAKEUP);
 	return 0;

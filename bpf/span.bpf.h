@@ -55,19 +55,20 @@ __weak __noinline int span_send(struct pf_thread *thread, const struct pf_clocks
 __weak __noinline int spans_end(struct pf_thread *thread, __u64 ids, __u32 how)
 {
 	__u32 depth = how & 0xffff, end = how >> 16;
-	struct pf_clocks now;
+	struct pf_clocks *now;
 
 	if (!thread)
 		return 0;
-	clocks_read(&now, thread);
-	thread->last_ns = now.now_ns;
+	now = &thread->now;
+	clocks_read(now, thread);
+	thread->last_ns = now->now_ns;
 	for (int i = 0; i < PF_MAX_DEPTH; i++) {
 		__u32 top = thread->depth - 1;
 
 		pf_opaque(top);
 		if (top >= PF_MAX_DEPTH || top < depth)
 			break;
-		span_send(thread, &now, ids, SPAN_HOW(top, end));
+		span_send(thread, now, ids, SPAN_HOW(top, end));
 		thread->depth = top;
 	}
 	return 0;

@@ -30,9 +30,14 @@ struct pf_frame { /* an open span */
 	__u32 begin; /* enum pf_begin */
 };
 
+struct pf_clocks {
+	__u64 now_ns, oncpu_ns, runnable_ns, io_ns;
+};
+
 struct pf_thread {
 	__u64 since_ns; /* when it came into its present state */
 	__u64 oncpu_ns, runnable_ns, io_ns; /* up to since_ns */
+	__u64 exec_ns; /* the kernel's count of its CPU time when it left the CPU last, 0: not yet */
 	__u64 last_ns; /* of the last entry or return: they strictly increase, so that spans nest */
 	__u32 state;   /* enum pf_thread_state */
 	__u32 n_switches;
@@ -40,6 +45,11 @@ struct pf_thread {
 	__u32 is_named; /* its name was sent */
 	__u32 n_sent;	/* spans */
 	__u32 reserved;
+	/*
+	 * Of the hook that runs: here and not on the stack, since from Linux 6.13 on a program that uses 64 bytes of stack gets
+	 * a stack for each CPU, which the kernel does not keep other threads' probes out of where it can be preempted.
+	 */
+	struct pf_clocks now;
 	struct pf_frame frames[PF_MAX_DEPTH];
 };
 
@@ -49,13 +59,10 @@ struct pf_process { /* in scope */
 	__u32 reserved;
 };
 
-struct pf_clocks {
-	__u64 now_ns, oncpu_ns, runnable_ns, io_ns;
-};
-
 static __always_inline void clocks_add(struct pf_clocks *clocks, const struct pf_thread *thread)
 {
-	__u64 passed_ns = clocks->now_ns > thread->since_ns ? clocks->now_ns - thread->since_ns : 0;
+	/* since_ns is 0 for a moment after the state was made */
+	__u64 passed_ns = thread->since_ns && clocks->now_ns > thread->since_ns ? clocks->now_ns - thread->since_ns : 0;
 	__u32 state = thread->state;
 
 	clocks->oncpu_ns = thread->oncpu_ns + (state == PF_THREAD_ONCPU ? passed_ns : 0);
@@ -116,6 +123,25 @@ static __always_inline void thread_change(struct pf_thread *thread, __u32 state,
 		thread->since_ns = now_ns;
 	thread->state = state;
 	thread->n_switches++;
+}
+
+/*
+ * The thread leaves the CPU. Where its coming was not heard of (some kernels do not trace the switch from every task), the
+ * kernel's own count tells how much of the time since then it ran.
+ */
+static __always_inline void thread_leave(struct pf_thread *thread, __u32 state, __u64 now_ns, __u64 exec_ns)
+{
+	__u64 passed_ns, ran_ns;
+
+	if (thread->state != PF_THREAD_ONCPU && thread->exec_ns && now_ns > thread->since_ns) {
+		passed_ns = now_ns - thread->since_ns;
+		ran_ns = exec_ns - thread->exec_ns;
+		if (ran_ns > passed_ns)
+			ran_ns = passed_ns;
+		thread_change(thread, PF_THREAD_ONCPU, now_ns - ran_ns);
+	}
+	thread_change(thread, state, now_ns);
+	thread->exec_ns = exec_ns;
 }
 
 #endif
