@@ -218,11 +218,8 @@ static int parse_arguments(struct attach_options *options, int argc, char **argv
 		command_usage_error(&command_attach, "unexpected argument '%s'", argv[optind]);
 	else if (options->pid && options->binary)
 		command_usage_error(&command_attach, "--pid and --binary exclude each other");
-	else if (options->trace.aspects.n_items == 0)
-		command_usage_error(&command_attach,
-				    "-p is missing: which functions are to be traced?");
 	else
-		return 0;
+		return trace_options_check(&options->trace, &command_attach);
 
 	return -EINVAL;
 }

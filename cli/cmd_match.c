@@ -41,8 +41,7 @@ struct module { /* a binary in which something was found */
 
 struct match {
 	const struct match_options *options;
-	struct pointcut *pointcut;
-	struct candidates *candidates;
+	struct aspect *aspect;
 	struct strings paths;
 	struct module *modules;
 	size_t n_modules;
@@ -57,8 +56,7 @@ static void match_done(struct match *match)
 	}
 	free(match->modules);
 	strings_done(&match->paths);
-	candidates_free(match->candidates);
-	pointcut_free(match->pointcut);
+	aspect_free(match->aspect);
 }
 
 static int add_libraries(struct match *match, struct why *why)
@@ -91,7 +89,7 @@ static int find_paths(struct match *match, struct why *why)
 		return r < 0 ? r : process_files((pid_t)match->options->pid, &match->paths, why);
 	}
 
-	r = pointcut_modules(match->pointcut, &globs);
+	r = pointcut_modules(match->aspect->pointcut, &globs);
 	if (r < 0)
 		return r;
 	r = binary_open(match->options->binary, &binary, why);
@@ -114,10 +112,8 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 	r = symbols_read(*binary, &symbols, why);
 	if (r < 0)
 		return r;
-	r = candidates_consider(match->candidates, *binary, &symbols);
-	if (r < 0)
-		return r;
-	r = joinpoints_find(*binary, &symbols, &match->pointcut, 1, &joinpoints, &matched, why);
+	r = joinpoints_find(*binary, &symbols, (const struct aspect *const *)&match->aspect, 1, &joinpoints, &matched,
+			    why);
 	if (r < 0)
 		return r;
 
@@ -137,15 +133,14 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 static int find_joinpoints(struct match *match, struct why *why)
 {
 	bool is_only = match->paths.n_items == 1;
-	int r;
+	int r = 0;
 
-	r = candidates_new(match->pointcut, &match->candidates);
 	for (size_t i = 0; r == 0 && i < match->paths.n_items; i++) {
 		_cleanup_(binary_freep) struct binary *binary = NULL;
 		struct why ignored = {0};
 
 		r = binary_open(match->paths.items[i], &binary, is_only ? why : &ignored);
-		if (r == 0 && pointcut_wants_module(match->pointcut, binary->name, binary->soname))
+		if (r == 0 && pointcut_wants_module(match->aspect->pointcut, binary->name, binary->soname))
 			r = look_into(match, &binary, is_only ? why : &ignored);
 		if (r < 0 && r != -ENOMEM && !is_only)
 			r = 0;
@@ -191,7 +186,7 @@ static void print_row(int columns, const struct module *module, const struct joi
 		return;
 	printf("%-*s  0x%016" PRIx64 " 0x%-10" PRIx64 " %s\n", columns, name.data,
 	       joinpoint->address, joinpoint->site.entry_offset,
-	       joinpoint->site.has_return_probe ? "calls" : "entries");
+	       site_has_return_probe(&joinpoint->site) ? "calls" : "entries");
 }
 
 static void print_table(const struct match *match)
@@ -216,7 +211,7 @@ static struct json_object *describe_joinpoint(const struct joinpoint *joinpoint)
 	json_object_object_add(object, "probe_offset",
 			       json_object_new_int64((int64_t)joinpoint->site.entry_offset));
 	json_object_object_add(object, "return_seen",
-			       json_object_new_boolean(joinpoint->site.has_return_probe));
+			       json_object_new_boolean(site_has_return_probe(&joinpoint->site)));
 	json_object_object_add(object, "emulated",
 			       json_object_new_boolean(joinpoint->site.is_emulated));
 
@@ -246,12 +241,31 @@ static void print_json(const struct match *match)
 	json_object_put(root);
 }
 
+static int find_candidates(const struct match *match, struct strings *list)
+{
+	_cleanup_(candidates_freep) struct candidates *candidates = NULL;
+	int r;
+
+	r = candidates_new(match->aspect->pointcut, &candidates);
+	for (size_t i = 0; r == 0 && i < match->paths.n_items; i++) {
+		_cleanup_(symbols_done) struct symbols symbols = {0};
+		_cleanup_(binary_freep) struct binary *binary = NULL;
+		struct why ignored = {0};
+
+		if (binary_open(match->paths.items[i], &binary, &ignored) == 0 &&
+		    symbols_read(binary, &symbols, &ignored) == 0)
+			r = candidates_consider(candidates, binary, &symbols);
+	}
+
+	return r < 0 ? r : candidates_list(candidates, list);
+}
+
 static int report_no_match(const struct match *match)
 {
 	_cleanup_(strings_done) struct strings list = {0};
 
 	report("'%s' matches no function", match->options->pointcut);
-	if (candidates_list(match->candidates, &list) == 0)
+	if (find_candidates(match, &list) == 0)
 		report_candidates(&list);
 
 	return EXIT_FAILURE;
@@ -264,7 +278,7 @@ static int match_run(const struct match_options *options)
 	size_t column = 0;
 	int r;
 
-	r = pointcut_parse(options->pointcut, &match.pointcut, &column, &why);
+	r = aspect_parse(options->pointcut, &match.aspect, &column, &why);
 	if (r < 0) {
 		report("%s", why_text(&why, r));
 		report_column(options->pointcut, column);

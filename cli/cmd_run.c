@@ -341,10 +341,9 @@ static int parse_arguments(struct run *run, int argc, char **argv)
 		}
 	}
 
-	if (run->options.aspects.n_items == 0)
-		command_usage_error(&command_run,
-				    "-p is missing: which functions are to be traced?");
-	else if (optind == argc)
+	if (trace_options_check(&run->options, &command_run) < 0)
+		return -EINVAL;
+	if (optind == argc)
 		command_usage_error(&command_run, "the command is missing");
 	else
 		run->command = argv + optind;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/site.h"
 #include "util/cleanup.h"
 
 #define MAX_DURATION_MS (1000.0 * 60 * 60 * 24 * 365)
@@ -41,6 +42,9 @@ int trace_option_take(struct trace_options *options, int c, const char *argument
 	case OPTION_SOCKET:
 		options->socket_path = argument;
 		return 0;
+	case OPTION_RETURNS:
+		options->returns = argument;
+		return 0;
 	case OPTION_ALLOW_EMPTY:
 		options->allow_empty = true;
 		return 0;
@@ -50,6 +54,20 @@ int trace_option_take(struct trace_options *options, int c, const char *argument
 	default:
 		return -EINVAL;
 	}
+}
+
+int trace_options_check(const struct trace_options *options, const struct command *command)
+{
+	enum site_mode mode;
+
+	if (options->aspects.n_items == 0)
+		command_usage_error(command, "-p is missing: which functions are to be traced?");
+	else if (options->returns && site_mode_parse(options->returns, &mode) < 0)
+		command_usage_error(command, "'%s' is no way to see returns: auto, sites, probes or never",
+				    options->returns);
+	else
+		return 0;
+	return -EINVAL;
 }
 
 int query_options_parse(struct query_options *options, const struct command *command, int argc,

@@ -18,6 +18,7 @@ enum option_code {
 	OPTION_JSON,
 	OPTION_PID,
 	OPTION_QUIET,
+	OPTION_RETURNS,
 	OPTION_SOCKET,
 };
 
@@ -39,6 +40,7 @@ struct trace_options {
 	struct strings aspects;
 	const char *output;	 /* a path, "-" for standard output, or NULL: a name is made up */
 	const char *socket_path; /* or NULL */
+	const char *returns;	 /* "auto", "sites", ... or NULL */
 	bool allow_empty;
 	bool quiet; /* no summary */
 };
@@ -52,18 +54,23 @@ void trace_options_done(struct trace_options *options);
 	{"aspect", required_argument, NULL, 'p'},                 \
 	{"output", required_argument, NULL, 'o'},                 \
 	{"allow-empty", no_argument, NULL, OPTION_ALLOW_EMPTY},   \
+	{"returns", required_argument, NULL, OPTION_RETURNS},     \
 	{"quiet", no_argument, NULL, OPTION_QUIET}
 #define TRACE_OPTION_HELP                                                                          \
 	"  -p, --aspect ASPECT  functions to trace, [MODULE:]NAME with * and ?; may be repeated\n" \
 	"  -o, --output FILE    where the trace goes: - is standard output, a name in .gz makes\n" \
 	"                       it a gzip file; else perfflow.HOST.PID.json\n"                      \
 	"  --allow-empty        begin even where an aspect matches nothing known yet\n"             \
+	"  --returns HOW        how returns are seen: auto, sites, probes or never (entries alone)\n" \
 	"  --quiet              print no summary\n"                                                 \
 	"  --socket PATH        the service to ask ($PERFFLOW_SOCKET)\n"
 /* clang-format on */
 
 /* Takes one of them: 0, or -EINVAL if the code is none of theirs, or -ENOMEM. */
 int trace_option_take(struct trace_options *options, int c, const char *argument);
+
+/* Whether they make sense together: 0, or -EINVAL when the user was told. */
+int trace_options_check(const struct trace_options *options, const struct command *command);
 
 /* What list, status and stop have in common. */
 struct query_options {

@@ -71,6 +71,8 @@ static struct json_object *describe_start(const struct trace *trace, struct json
 	json_object_object_add(parameters, "output", json_object_new_int(0));
 	json_object_object_add(parameters, "compress",
 			       json_object_new_boolean(is_compressed(trace->path)));
+	if (trace->options->returns)
+		json_object_object_add(parameters, "returns", json_text(trace->options->returns));
 	json_object_object_add(parameters, "allow_empty",
 			       json_object_new_boolean(trace->options->allow_empty));
 

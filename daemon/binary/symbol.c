@@ -14,13 +14,14 @@
 #include "binary/symbol.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gelf.h>
 #include <libiberty/demangle.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "binary/debugfile.h"
 
 #define MAX_TABLE_BYTES	    (512ULL << 20)
 #define MAX_SYMBOLS	    (4ULL << 20)
@@ -29,23 +30,50 @@
 #define MAX_DEMANGLED_BYTES (16 << 10)
 #define MAX_DLANG_BYTES	    200
 
-#define DEBUG_FOLDER "/usr/lib/debug/.build-id/"
+#define MAX_ANNOTATIONS	    65536
+#define MAX_ANNOTATION_BYTES 4096
 
 struct reader {
 	const struct binary *binary;
 	struct symbols *symbols;
 	size_t n_tables;      /* string tables copied into symbols->names */
+	bool has_all;	      /* the binary has a .symtab */
 	uint64_t n_looked_at; /* bytes of names */
 	struct why *why;
 };
 
+struct annotated_range {
+	uint64_t start, size;
+	const char *name;
+};
+
+struct annotations {
+	struct annotated_range *ranges; /* by address */
+	size_t n_ranges;
+	struct strings *names;
+};
+
+/* Of the forms "name", "name*", "*name" and "*name*"; there may be millions of names, so they are not matched as globs. */
+static bool matches(const char *glob, const char *name, size_t size)
+{
+	size_t n = strlen(glob);
+
+	if (glob[0] != '*')
+		return glob[n - 1] == '*' ? strncmp(glob, name, n - 1) == 0 : strcmp(glob, name) == 0;
+	if (glob[n - 1] == '*')
+		return memmem(name, size, glob + 1, n - 2);
+	return size >= n - 1 && memcmp(name + size - (n - 1), glob + 1, n - 1) == 0;
+}
+
 static bool matches_any(const char *const *globs, size_t n, const char *name)
 {
+	size_t size = strlen(name);
+
 	for (size_t i = 0; i < n; i++) {
 		/* most names differ at once */
-		if (globs[i][0] != '*' && (globs[i][0] != name[0] || globs[i][1] != name[1]))
+		if (globs[i][0] != '*' && globs[i][0] != name[0])
 			continue;
-		if (text_glob(globs[i], name))
+		if (matches(globs[i], name, size))
 			return true;
 	}
 	return false;
@@ -307,6 +335,7 @@ static int read_tables_of(struct reader *reader, Elf *elf, bool with_dynamic)
 		if (done[dynamic] || header.sh_size == 0)
 			continue;
 		done[dynamic] = true;
+		reader->has_all |= !dynamic;
 		r = read_table(reader, elf, section);
 		if (r < 0)
 			return r;
@@ -314,45 +343,123 @@ static int read_tables_of(struct reader *reader, Elf *elf, bool with_dynamic)
 	return 0;
 }
 
-/*
- * The separate debug file is named by the build id. That it has this id inside is not looked up:
- * the folder is the system's own, and the binary, which may lie about its id, would lie just as
- * well about its symbols.
- */
-static int open_debug_file(const struct binary *binary)
+static void forget_tables(struct reader *reader, size_t n_tables, size_t n_items)
 {
-	char path[sizeof(DEBUG_FOLDER) + sizeof(binary->build_id) + sizeof("/.debug")];
-	const char *id = binary->build_id;
-
-	if (strlen(id) < 4)
-		return -ENOENT;
-	snprintf(path, sizeof(path), DEBUG_FOLDER "%.2s/%s.debug", id, id + 2);
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	reader->symbols->n_items = n_items;
+	while (reader->n_tables > n_tables) {
+		free(reader->symbols->names[--reader->n_tables]);
+		reader->symbols->names[reader->n_tables] = NULL;
+	}
 }
 
-/* What is wrong with a debug file is no reason to refuse the binary. */
-static int read_debug_file(struct reader *reader)
+/* What is wrong with such a file is no reason to refuse the binary. */
+static int read_other_file(struct reader *reader, struct debug_file *file)
 {
-	struct reader debug_reader = *reader;
-	size_t n_before = reader->symbols->n_items;
-	_cleanup_close_ int fd = -1;
-	GElf_Ehdr header;
-	Elf *elf;
+	size_t n_items = reader->symbols->n_items, n_tables = reader->n_tables;
+	struct why *why = reader->why;
+	int r;
+
+	reader->why = NULL;
+	r = read_tables_of(reader, file->elf, false);
+	reader->why = why;
+	debug_file_close(file);
+	if (r < 0)
+		forget_tables(reader, n_tables, n_items);
+	return r == -ENOMEM ? r : 0;
+}
+
+/* Where the binary has all of its symbols, nobody else is asked. */
+static int read_other_files(struct reader *reader)
+{
+	struct debug_file file;
+	int r;
+
+	if (reader->has_all)
+		return 0;
+	r = debug_file_open(reader->binary, &file);
+	if (r == 0)
+		return read_other_file(reader, &file);
+	if (r == -ENOENT)
+		r = debug_file_unpack(reader->binary, &file);
+	if (r == 0)
+		return read_other_file(reader, &file);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct annotated_range *left = a, *right = b;
+
+	return (left->start > right->start) - (left->start < right->start);
+}
+
+static bool is_annotation(const char *name)
+{
+	static const char *const heads[] = {"@critical_path", "@perfflowaspect.aspect.critical_path"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		if (strncmp(name, heads[i], strlen(heads[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int add_range(struct annotations *annotations, const GElf_Shdr *header, const char *name)
+{
+	int r;
+
+	if (annotations->n_ranges == MAX_ANNOTATIONS || strlen(name) > MAX_ANNOTATION_BYTES)
+		return 0;
+	r = array_grow(&annotations->ranges, annotations->n_ranges, sizeof(*annotations->ranges));
+	if (r == 0)
+		r = strings_add(annotations->names, name);
+	if (r < 0)
+		return r;
+	annotations->ranges[annotations->n_ranges++] = (struct annotated_range){
+		.start = header->sh_addr,
+		.size = header->sh_size,
+		.name = annotations->names->items[annotations->names->n_items - 1],
+	};
+	return 0;
+}
+
+/* A section of its own is what is left of an annotation in the source; its name is the annotation. */
+static int find_annotations(Elf *elf, struct annotations *annotations)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	const char *name;
+	size_t names;
 	int r = 0;
 
-	fd = open_debug_file(reader->binary);
-	if (fd < 0)
+	if (elf_getshdrstrndx(elf, &names) < 0)
 		return 0;
+	while (r == 0 && (section = elf_nextscn(elf, section))) {
+		if (!gelf_getshdr(section, &header))
+			break;
+		name = header.sh_flags & SHF_EXECINSTR ? elf_strptr(elf, names, header.sh_name) : NULL;
+		if (name && is_annotation(name))
+			r = add_range(annotations, &header, name);
+	}
+	if (annotations->n_ranges)
+		qsort(annotations->ranges, annotations->n_ranges, sizeof(*annotations->ranges), by_address);
+	return r;
+}
 
-	debug_reader.why = NULL;
-	elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 &&
-	    gelf_getehdr(elf, &header) && header.e_machine == reader->binary->machine)
-		r = read_tables_of(&debug_reader, elf, false);
-	elf_end(elf);
-	if (r < 0)
-		reader->symbols->n_items = n_before;
-	return r == -ENOMEM ? r : 0;
+/* Both are sorted by address. */
+static void annotate(struct symbols *symbols, const struct annotations *annotations)
+{
+	size_t j = 0;
+
+	for (size_t i = 0; i < symbols->n_items && annotations->n_ranges; i++) {
+		struct symbol *symbol = &symbols->items[i];
+
+		while (j + 1 < annotations->n_ranges && annotations->ranges[j + 1].start <= symbol->address)
+			j++;
+		if (symbol->address >= annotations->ranges[j].start &&
+		    symbol->address - annotations->ranges[j].start < annotations->ranges[j].size)
+			symbol->annotation = annotations->ranges[j].name;
+	}
 }
 
 static int by_address_and_name(const void *a, const void *b)
@@ -428,21 +535,28 @@ static void judge_by_names(struct symbols *symbols)
 int symbols_read(struct binary *binary, struct symbols *ret_symbols, struct why *why)
 {
 	_cleanup_(symbols_done) struct symbols symbols = {};
+	struct annotations annotations = {.names = &symbols.annotations};
 	struct reader reader = {.binary = binary, .symbols = &symbols, .why = why};
 	int r;
 
 	r = read_tables_of(&reader, binary->elf, true);
 	if (r == 0)
-		r = read_debug_file(&reader);
-	if (r < 0)
+		r = read_other_files(&reader);
+	if (r == 0)
+		r = find_annotations(binary->elf, &annotations);
+	if (r < 0) {
+		free(annotations.ranges);
 		return r;
+	}
 
 	if (symbols.n_items) {
 		qsort(symbols.items, symbols.n_items, sizeof(*symbols.items), by_address_and_name);
 		drop_duplicates(&symbols);
 		qsort(symbols.items, symbols.n_items, sizeof(*symbols.items), by_address_and_rank);
 		judge_by_names(&symbols);
+		annotate(&symbols, &annotations);
 	}
+	free(annotations.ranges);
 
 	*ret_symbols = symbols;
 	symbols = (struct symbols){};
@@ -454,6 +568,7 @@ void symbols_done(struct symbols *symbols)
 	free(symbols->items);
 	for (size_t i = 0; i < ARRAY_SIZE(symbols->names); i++)
 		free(symbols->names[i]);
+	strings_done(&symbols->annotations);
 	*symbols = (struct symbols){};
 }
 

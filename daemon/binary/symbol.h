@@ -2,7 +2,8 @@
 /*
  * binary/symbol.h - the functions of a binary by name and address
  *
- * From .symtab and .dynsym. No join points: undefined symbols, IFUNC resolvers, symbols outside of
+ * From .symtab and .dynsym; where the binary has no .symtab, from the separate debug file too, or else from
+ * .gnu_debugdata (see binary/debugfile.h). No join points: undefined symbols, IFUNC resolvers, symbols outside of
  * executable segments, and functions that cannot be probed at all (see symbol_is_off_limits()).
  */
 #ifndef PERFFLOW_BINARY_SYMBOL_H
@@ -20,18 +21,19 @@ struct symbol {			 /* one name of a function; several may share an address */
 	uint64_t size; /* bytes of code, 0 where the file does not tell */
 	bool is_global;
 	bool returns_oddly; /* by this name or by another one at its address */
+	const char *annotation; /* "@critical_path(...)" in the source: the name of its section; or NULL */
 };
 
 struct symbols {
 	/* by address; at one address global before local, then shorter names first, then by name */
 	struct symbol *items;
 	size_t n_items;
-	/* what linker_name points into: the string tables of .symtab, .dynsym and the debug file */
+	/* what linker_name points into: the string tables of .symtab, .dynsym and the other file */
 	char *names[3];
+	struct strings annotations; /* what annotation points into */
 };
 
 /*
- * From a separate debug file too, where /usr/lib/debug has one with the build id of the binary.
  * Returns 0 with no symbols at all for a stripped file.
  * -ENOEXEC: its tables are damaged, why says how.
  */

@@ -17,6 +17,7 @@ struct start {
 	struct json_object *scope;
 	int64_t output; /* index of a descriptor, or -1 */
 	bool compress, allow_empty, detach;
+	const char *returns; /* or NULL */
 };
 
 struct start_scope {
@@ -32,6 +33,7 @@ static const struct parameter parameters[] = {
 	{"compress", PARAMETER_BOOL, offsetof(struct start, compress), false},
 	{"allow_empty", PARAMETER_BOOL, offsetof(struct start, allow_empty), false},
 	{"detach", PARAMETER_BOOL, offsetof(struct start, detach), false},
+	{"returns", PARAMETER_STRING, offsetof(struct start, returns), false},
 };
 
 static const struct parameter scope_parameters[] = {
@@ -153,6 +155,11 @@ static void start_session(struct daemon *daemon, struct call *call, const struct
 	struct daemon_session *session;
 	int r;
 
+	if (start->returns && site_mode_parse(start->returns, &config.returns) < 0) {
+		call_fail(call, "org.varlink.service.InvalidParameter",
+			  JSON_OBJECT({"parameter", json_text("returns")}));
+		return;
+	}
 	if (take_output(call, start->output, &config.output_fd) < 0)
 		return;
 	r = daemon_start_session(daemon, &config, &session, &failure);

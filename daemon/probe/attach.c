@@ -20,9 +20,12 @@
 
 #include "perfflow.skel.h"
 #include "cpu.h"
+#include "probe/background.h"
 #include "probe/features.h"
 #include "probe/link.h"
 #include "util/text.h"
+
+#define MIN_IN_BACKGROUND 4 /* perf events: less are waited for */
 
 struct attach {
 	struct perfflow_bpf *bpf;
@@ -81,21 +84,25 @@ static int set_sizes(struct attach *attach, const struct attach_config *config)
 	return 0;
 }
 
-/* One of three ways to probe is used; the programs of the others are not loaded. */
+static void set_multi(struct bpf_program *program)
+{
+	bpf_program__set_expected_attach_type(program, LINK_UPROBE_MULTI);
+}
+
+/* Programs that this kernel has no use for are not loaded. */
 static void choose_programs(struct attach *attach)
 {
 	struct perfflow_bpf *bpf = attach->bpf;
-	bool session = attach->has_session;
 
-	bpf_program__set_autoload(bpf->progs.on_call, session);
-	bpf_program__set_autoload(bpf->progs.on_entry, !session);
-	bpf_program__set_autoload(bpf->progs.on_return, !session);
-	if (session)
+	bpf_program__set_autoload(bpf->progs.on_call, attach->has_session);
+	bpf_program__set_autoload(bpf->progs.on_return, !attach->has_session);
+	if (attach->has_session)
 		bpf_program__set_expected_attach_type(bpf->progs.on_call, LINK_UPROBE_SESSION);
-	if (!session && attach->has_multi) {
-		bpf_program__set_expected_attach_type(bpf->progs.on_entry, LINK_UPROBE_MULTI);
-		bpf_program__set_expected_attach_type(bpf->progs.on_return, LINK_UPROBE_MULTI);
-	}
+	if (!attach->has_multi)
+		return;
+	set_multi(bpf->progs.on_entry);
+	set_multi(bpf->progs.on_return);
+	set_multi(bpf->progs.on_exit_site);
 }
 
 static int make_rings(struct attach *attach, size_t ring_bytes)
@@ -220,8 +227,26 @@ int attach_open(const struct attach_config *config, struct attach **ret_attach, 
 	return 0;
 }
 
+/* Returns what to close when the events are closed, or -1: then they are few, or it cannot be helped. */
+static int hold_in_background(const struct attach *attach, size_t first_event)
+{
+	size_t n = attach->n_events - first_event;
+	_cleanup_free_ int *fds = NULL;
+
+	if (n < MIN_IN_BACKGROUND)
+		return -1;
+	fds = malloc(n * sizeof(*fds));
+	if (!fds)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		fds[i] = bpf_link__fd(attach->events[first_event + i]);
+	return background_hold(fds, n);
+}
+
 static void detach_down_to(struct attach *attach, size_t n_links, size_t n_events)
 {
+	_cleanup_close_ int background = hold_in_background(attach, n_events);
+
 	while (attach->n_links > n_links)
 		close(attach->links[--attach->n_links]);
 	while (attach->n_events > n_events)
@@ -271,28 +296,76 @@ static void targets_done(struct targets *targets)
 	free(targets->cookies);
 }
 
-/* Entries of all the join points, or returns of those that have a return probe. */
-static int targets_init(struct targets *targets, const struct binary *binary, const struct joinpoint *joinpoints,
-			size_t n, uint32_t first_number, bool returns)
+static int targets_add(struct targets *targets, uint64_t offset, uint64_t cookie)
 {
+	int r;
+
+	r = array_grow(&targets->offsets, targets->n, sizeof(*targets->offsets));
+	if (r >= 0)
+		r = array_grow(&targets->cookies, targets->n, sizeof(*targets->cookies));
+	if (r < 0)
+		return r;
+	targets->offsets[targets->n] = offset;
+	targets->cookies[targets->n++] = cookie;
+	return 0;
+}
+
+/* What is probed in one go. */
+enum side {
+	SIDE_CALLS,   /* entry and return in one, by a session link */
+	SIDE_RETURNS, /* by return probes */
+	SIDE_EXITS,   /* by exit sites */
+	SIDE_ENTRIES, /* of all that are not among the calls */
+};
+
+static int add_exits(struct targets *targets, const struct site *site, uint64_t number)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < site->n_exits && r >= 0; i++) {
+		const struct code_exit *exit = &site->exits[i];
+		uint64_t cookie = number;
+
+		if (exit->kind != CODE_EXIT_RETURN)
+			cookie |= PF_COOKIE_EXIT_JUMP;
+		if (exit->kind == CODE_EXIT_BRANCH)
+			cookie |= PF_COOKIE_CONDITION | (uint64_t)(exit->condition.code & 15) << PF_COOKIE_CONDITION_SHIFT;
+		r = targets_add(targets, exit->file_offset, cookie);
+	}
+	return r;
+}
+
+static uint64_t entry_cookie(const struct site *site, uint64_t number)
+{
+	switch (site->returns) {
+	case SITE_ENTRY_ONLY:
+		return number | PF_COOKIE_ENTRY_ONLY;
+	case SITE_EXITS:
+		return number | PF_COOKIE_BY_SITES;
+	default:
+		return number;
+	}
+}
+
+static int targets_init(struct targets *targets, const struct attach *attach, const struct binary *binary,
+			const struct joinpoint *joinpoints, size_t n, uint32_t first_number, enum side side)
+{
+	int r = 0;
+
 	*targets = (struct targets){ 0 };
 	snprintf(targets->path, sizeof(targets->path), "/proc/self/fd/%d", binary->fd);
-	targets->offsets = calloc(n, sizeof(*targets->offsets));
-	targets->cookies = calloc(n, sizeof(*targets->cookies));
-	if (!targets->offsets || !targets->cookies)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && r >= 0; i++) {
 		const struct site *site = &joinpoints[i].site;
+		bool by_probe = site->returns == SITE_RETURN_PROBE, by_session = by_probe && attach->has_session;
+		uint64_t number = first_number + i;
 
-		if (returns && !site->has_return_probe)
-			continue;
-		targets->offsets[targets->n] = site->entry_offset;
-		targets->cookies[targets->n] = first_number + i;
-		if (!site->has_return_probe)
-			targets->cookies[targets->n] |= PF_COOKIE_ENTRY_ONLY;
-		targets->n++;
+		if (side == SIDE_EXITS)
+			r = add_exits(targets, site, number);
+		else if (side == SIDE_ENTRIES ? !by_session : by_probe)
+			r = targets_add(targets, site->entry_offset,
+					side == SIDE_RETURNS ? number : entry_cookie(site, number));
 	}
-	return 0;
+	return r;
 }
 
 static int attach_many(struct attach *attach, struct bpf_program *program, enum bpf_attach_type type,
@@ -335,41 +408,74 @@ static int attach_each(struct attach *attach, struct bpf_program *program, const
 	return 0;
 }
 
-static int attach_side(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
-		       uint32_t first_number, bool returns)
+/* Any of the plain kinds: what the kernel has decides how. */
+static int attach_targets(struct attach *attach, struct bpf_program *program, const struct targets *targets, bool returns)
 {
-	struct bpf_program *program = returns ? attach->bpf->progs.on_return : attach->bpf->progs.on_entry;
+	if (!targets->n)
+		return 0;
+	if (attach->has_multi)
+		return attach_many(attach, program, LINK_UPROBE_MULTI, targets, returns);
+	return attach_each(attach, program, targets, returns);
+}
+
+static int attach_side(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
+		       uint32_t first_number, enum side side)
+{
+	struct bpf_program *programs[] = {
+		[SIDE_CALLS] = attach->bpf->progs.on_call,
+		[SIDE_RETURNS] = attach->bpf->progs.on_return,
+		[SIDE_EXITS] = attach->bpf->progs.on_exit_site,
+		[SIDE_ENTRIES] = attach->bpf->progs.on_entry,
+	};
 	_cleanup_(targets_done) struct targets targets;
 	int r;
 
-	r = targets_init(&targets, binary, joinpoints, n, first_number, returns);
-	if (r < 0 || !targets.n)
+	r = targets_init(&targets, attach, binary, joinpoints, n, first_number, side);
+	if (r < 0)
 		return r;
-	if (attach->has_session)
-		return attach_many(attach, attach->bpf->progs.on_call, LINK_UPROBE_SESSION, &targets, false);
-	if (attach->has_multi)
-		return attach_many(attach, program, LINK_UPROBE_MULTI, &targets, returns);
-	return attach_each(attach, program, &targets, returns);
+	if (side == SIDE_CALLS && targets.n)
+		return attach_many(attach, programs[side], LINK_UPROBE_SESSION, &targets, false);
+	return attach_targets(attach, programs[side], &targets, side == SIDE_RETURNS);
+}
+
+static int refused(const struct binary *binary, size_t n, int r, struct why *why)
+{
+	if (r == -EACCES || r == -EPERM)
+		return why_say(why, r, "no rights to probe '%s' (CAP_PERFMON is needed; CAP_SYS_ADMIN too before Linux 6.6)",
+			       binary->path);
+	return why_set(why, r, "cannot probe %zu functions of '%s'", n, binary->path);
 }
 
 int attach_joinpoints(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
 		      uint32_t first_number, struct why *why)
 {
 	size_t n_links = attach->n_links, n_events = attach->n_events;
-	int r = 0;
+	int r;
 
-	/* returns first: one that is seen without its entry is merely counted */
-	if (!attach->has_session)
-		r = attach_side(attach, binary, joinpoints, n, first_number, true);
+	/* entries last: a return that is seen without its entry is merely counted */
+	r = attach_side(attach, binary, joinpoints, n, first_number, attach->has_session ? SIDE_CALLS : SIDE_RETURNS);
 	if (r >= 0)
-		r = attach_side(attach, binary, joinpoints, n, first_number, false);
+		r = attach_side(attach, binary, joinpoints, n, first_number, SIDE_EXITS);
+	if (r >= 0)
+		r = attach_side(attach, binary, joinpoints, n, first_number, SIDE_ENTRIES);
 	if (r >= 0)
 		return 0;
 	detach_down_to(attach, n_links, n_events);
-	if (r == -EACCES || r == -EPERM)
-		return why_say(why, r, "no rights to probe '%s' (CAP_PERFMON is needed; CAP_SYS_ADMIN too before Linux 6.6)",
-			       binary->path);
-	return why_set(why, r, "cannot probe %zu functions of '%s'", n, binary->path);
+	return refused(binary, n, r, why);
+}
+
+int attach_landings(struct attach *attach, const struct binary *binary, const uint64_t *offsets, size_t n,
+		    struct why *why)
+{
+	_cleanup_(targets_done) struct targets targets = { 0 };
+	int r = 0;
+
+	snprintf(targets.path, sizeof(targets.path), "/proc/self/fd/%d", binary->fd);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = targets_add(&targets, offsets[i], PF_COOKIE_LANDING);
+	if (r >= 0)
+		r = attach_targets(attach, attach->bpf->progs.on_entry, &targets, false);
+	return r < 0 ? refused(binary, n, r, why) : 0;
 }
 
 void attach_arm(struct attach *attach)

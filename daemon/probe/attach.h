@@ -42,6 +42,13 @@ bool attach_has_process(const struct attach *attach, pid_t pid);
 int attach_joinpoints(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
 		      uint32_t first_number, struct why *why);
 
+/*
+ * Probes the entries (offsets in the file) of what an unwinder calls when it has arrived: the spans of what it passed on the
+ * way end there.
+ */
+int attach_landings(struct attach *attach, const struct binary *binary, const uint64_t *offsets, size_t n,
+		    struct why *why);
+
 void attach_arm(struct attach *attach);
 
 /* Disarms, waits until no probe runs, and has each span that is still open sent to the rings. */

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/membarrier.h>
-#include <linux/perf_event.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/fanotify.h>
@@ -126,11 +125,10 @@ static int probe_uprobe_session(void)
 	return probe_link(LINK_UPROBE_SESSION);
 }
 
-/* Where in our own program's file a function of ours is. */
-static int find_own_offset(const void *address, unsigned long *ret_offset)
+int features_own_offset(void (*function)(void), unsigned long *ret_offset)
 {
 	_cleanup_(fclosep) FILE *maps = fopen("/proc/self/maps", "re");
-	unsigned long start, end, offset, wanted = (unsigned long)address;
+	unsigned long start, end, offset, wanted = (unsigned long)function;
 	char line[4352];
 
 	while (maps && fgets(line, sizeof(line), maps)) {
@@ -148,28 +146,15 @@ static __attribute__((noinline)) void be_called(void)
 	asm volatile("nop");
 }
 
-static int read_number(const char *path)
-{
-	_cleanup_(fclosep) FILE *file = fopen(path, "re");
-	int number;
-
-	return file && fscanf(file, "%d", &number) == 1 ? number : -ENOENT;
-}
-
 static int probe_perf_uprobes(void)
 {
-	struct perf_event_attr attr = { .size = sizeof(attr) };
-	int type = read_number("/sys/bus/event_source/devices/uprobe/type");
 	_cleanup_close_ int event = -1;
 	unsigned long offset;
 
-	if (type < 0 || find_own_offset(be_called, &offset) < 0)
+	if (features_own_offset(be_called, &offset) < 0)
 		return 0;
-	attr.type = type;
-	attr.config1 = (uintptr_t) "/proc/self/exe";
-	attr.config2 = offset;
-	event = syscall(__NR_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	return event >= 0 ? 1 : absent_or_forbidden(errno);
+	event = link_make_event("/proc/self/exe", offset, false);
+	return event >= 0 ? 1 : absent_or_forbidden(-event);
 }
 
 static void *call_from_thread(void *userdata)
@@ -209,7 +194,7 @@ static int probe_multi_pid_filter(void)
 	program = load_counting_program(map);
 	if (program < 0)
 		return absent_or_forbidden(errno);
-	if (find_own_offset(be_called, &offset) < 0)
+	if (features_own_offset(be_called, &offset) < 0)
 		return 0;
 	own.offsets = &offset;
 	link = link_open(program, LINK_UPROBE_MULTI, &own);
@@ -273,7 +258,15 @@ static const struct {
 
 int feature_probe(enum feature feature)
 {
-	return feature_is_disabled(feature) ? 0 : features[feature].probe();
+	libbpf_print_fn_t print;
+	int r;
+
+	if (feature_is_disabled(feature))
+		return 0;
+	print = libbpf_set_print(NULL); /* it would tell of each failure, and failing is what tells us */
+	r = features[feature].probe();
+	libbpf_set_print(print);
+	return r;
 }
 
 bool feature_is_there(enum feature feature)

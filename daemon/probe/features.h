@@ -45,4 +45,7 @@ int features_check_disabled(struct why *why);
 /* -EOPNOTSUPP: perfflow cannot trace on this kernel; the sentence says why. */
 int features_check_needed(struct why *why);
 
+/* Where in our own program's file a function of ours is. */
+int features_own_offset(void (*function)(void), unsigned long *ret_offset);
+
 #endif

@@ -3,7 +3,8 @@
  * The symbols come sorted by address, so the names of one function stand together, and each group
  * is asked for as a whole. A name is demangled once, with its arguments only if a pointcut has
  * some. Each pointcut is asked about every group, also where an earlier one has selected it, since
- * each wants to know its own count.
+ * each wants to know its own count. The lines of DWARF are read when the first function depends on
+ * them; a static probe is in the source file of the function around it.
  *
  * Candidates, for what a pointcut may have meant, are ranked by the last part of the name
  * ("compute" in "LAMMPS_NS::Pair::compute"): people err in one word at a time. The rank counts
@@ -16,6 +17,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "binary/source.h"
+#include "binary/usdt.h"
 
 #define MAX_CANDIDATES	  5
 #define MAX_WANTED	  16
@@ -48,10 +52,18 @@ static int demangle(const struct symbol *symbol, bool with_arguments, struct nam
 	return r == -ENOENT ? 0 : r;
 }
 
+static void joinpoint_done(struct joinpoint *joinpoint)
+{
+	free(joinpoint->name);
+	free(joinpoint->annotation);
+	free(joinpoint->arguments);
+	site_done(&joinpoint->site);
+}
+
 void joinpoints_done(struct joinpoints *joinpoints)
 {
 	for (size_t i = 0; i < joinpoints->n_items; i++)
-		free(joinpoints->items[i].name);
+		joinpoint_done(&joinpoints->items[i]);
 	free(joinpoints->items);
 	*joinpoints = (struct joinpoints){};
 }
@@ -59,15 +71,22 @@ void joinpoints_done(struct joinpoints *joinpoints)
 struct search {
 	struct binary *binary;
 	const struct symbols *symbols;
-	struct pointcut *const *pointcuts;
-	size_t n_pointcuts;
-	bool *wants;	     /* of each pointcut: whether it has to do with this binary */
+	const struct aspect *const *aspects;
+	size_t n_aspects;
+	bool *wants;	     /* of each aspect: whether it has to do with this binary */
 	bool with_arguments; /* some pointcut asks for them */
+	bool functions, static_probes; /* which of them any pointcut may select */
+	struct source *source;
+	int source_state;   /* of source: -EAGAIN until it was opened, 0, or why it could not be */
+	uint64_t source_address; /* of the function whose source file is asked for */
+	struct site_chooser *chooser; /* opened for the first function that is selected */
 	struct joinpoints *joinpoints;
 	size_t *matched;
-	bool *selected;	     /* of each pointcut: whether it selects the current group */
+	bool *selected;	     /* of each aspect: whether it selects the current subject */
 	struct names *names; /* of the current group */
+	struct pointcut_names *all; /* the same with the linker's names */
 	size_t names_room;
+	struct why *why;
 };
 
 /* The symbols of the function that begins with symbol i end before the one returned. */
@@ -80,45 +99,57 @@ static size_t group_end(const struct symbols *symbols, size_t i)
 	return end;
 }
 
-/* The first name in the group that the pointcut selects, or NULL. */
-static const char *match_group(const struct search *search, const struct pointcut *pointcut,
-			       size_t start, size_t end)
+static int find_source(void *opaque, const char **ret_path)
 {
-	const char *matched;
+	struct search *search = opaque;
+	unsigned int line;
 
-	for (size_t i = start; i < end; i++) {
-		const struct pointcut_names names = {
-			.linker_name = search->symbols->items[i].linker_name,
-			.plain = search->names[i - start].plain,
-			.with_arguments = search->names[i - start].with_arguments,
-		};
-
-		if (pointcut_matches(pointcut, binary_module_path(search->binary), search->binary->soname,
-				     &names, &matched))
-			return matched;
-	}
-	return NULL;
+	if (search->source_state == -EAGAIN)
+		search->source_state = source_open(search->binary, search->symbols, &search->source);
+	if (search->source_state == -ENOMEM)
+		return -ENOMEM;
+	return search->source_state < 0 ? -ENOENT
+					: source_find(search->source, search->source_address, ret_path, &line);
 }
 
-static int add_joinpoint(struct search *search, const struct symbol *symbol, uint64_t size,
-			 const char *name, const struct site *site)
+/* Which aspects select it goes to search->selected. Returns how many; *ret_first is the first, and *ret_name its name. */
+static int ask_aspects(struct search *search, const struct pointcut_subject *subject, size_t *ret_first,
+		       const char **ret_name)
+{
+	const char *matched;
+	int n = 0, r;
+
+	for (size_t i = 0; i < search->n_aspects; i++) {
+		search->selected[i] = false;
+		if (!search->wants[i])
+			continue;
+		matched = NULL;
+		r = pointcut_matches(search->aspects[i]->pointcut, subject, &matched, search->why);
+		if (r < 0)
+			return r;
+		search->selected[i] = r;
+		if (r && n++ == 0) {
+			*ret_first = i;
+			*ret_name = matched;
+		}
+	}
+	return n;
+}
+
+/* Takes what the join point owns, whatever happens. */
+static int add_joinpoint(struct search *search, struct joinpoint *joinpoint)
 {
 	struct joinpoints *joinpoints = search->joinpoints;
-	char *copy;
 	int r;
 
 	r = array_grow(&joinpoints->items, joinpoints->n_items, sizeof(*joinpoints->items));
-	if (r < 0)
+	if (r < 0) {
+		joinpoint_done(joinpoint);
 		return r;
-	copy = strdup(name);
-	if (!copy)
-		return -ENOMEM;
-	joinpoints->items[joinpoints->n_items++] = (struct joinpoint){
-		.name = copy,
-		.address = symbol->address,
-		.size = size,
-		.site = *site,
-	};
+	}
+	joinpoints->items[joinpoints->n_items++] = *joinpoint;
+	for (size_t i = 0; i < search->n_aspects; i++)
+		search->matched[i] += search->selected[i];
 	return 0;
 }
 
@@ -132,34 +163,73 @@ static uint64_t group_size(const struct symbols *symbols, size_t start, size_t e
 	return 0;
 }
 
-static int ask_pointcuts(struct search *search, size_t start, size_t end)
+static enum site_mode mode_of(const struct aspect *aspect)
 {
-	struct symbol symbol = search->symbols->items[start];
-	const char *name = NULL, *matched;
-	struct site site;
+	return aspect->returns;
+}
+
+static int choose_site(struct search *search, const struct symbol *symbol, size_t aspect, struct site *ret_site)
+{
 	int r;
 
-	for (size_t i = 0; i < search->n_pointcuts; i++) {
-		matched = search->wants[i] ? match_group(search, search->pointcuts[i], start, end)
-					   : NULL;
-		search->selected[i] = matched;
-		if (!name)
-			name = matched;
+	if (!search->chooser) {
+		r = site_chooser_open(search->binary, search->symbols, &search->chooser, search->why);
+		if (r < 0)
+			return r;
 	}
-	if (!name)
-		return 0;
+	return site_choose(search->chooser, symbol, mode_of(search->aspects[aspect]), ret_site, NULL);
+}
 
-	symbol.size = group_size(search->symbols, start, end);
-	r = site_choose(search->binary, &symbol, &site, NULL);
+static int add_function(struct search *search, const struct symbol *symbol, size_t aspect, const char *name)
+{
+	struct joinpoint joinpoint = {
+		.address = symbol->address,
+		.size = symbol->size,
+		.aspect = aspect,
+	};
+	int r;
+
+	r = choose_site(search, symbol, aspect, &joinpoint.site);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	for (size_t i = 0; i < search->n_pointcuts; i++)
-		search->matched[i] += search->selected[i];
-	return add_joinpoint(search, &symbol, symbol.size, name, &site);
+	joinpoint.name = strdup(name);
+	joinpoint.annotation = symbol->annotation ? strdup(symbol->annotation) : NULL;
+	if (!joinpoint.name || (symbol->annotation && !joinpoint.annotation)) {
+		joinpoint_done(&joinpoint);
+		return -ENOMEM;
+	}
+	return add_joinpoint(search, &joinpoint);
+}
+
+static int ask_about_function(struct search *search, size_t start, size_t end)
+{
+	struct symbol symbol = search->symbols->items[start];
+	struct pointcut_subject subject = {
+		.module_path = binary_module_path(search->binary),
+		.soname = search->binary->soname,
+		.names = search->all,
+		.n_names = end - start,
+		.is_annotated = symbol.annotation,
+		.find_source = find_source,
+		.opaque = search,
+	};
+	const char *name = NULL;
+	size_t aspect = 0;
+	int r;
+
+	symbol.size = subject.size = group_size(search->symbols, start, end);
+	search->source_address = symbol.address;
+	r = ask_aspects(search, &subject, &aspect, &name);
+	if (r <= 0)
+		return r;
+	if (!name)
+		name = search->all[0].plain ? search->all[0].plain : symbol.linker_name;
+	return add_function(search, &symbol, aspect, name);
 }
 
 static int make_room_for_names(struct search *search, size_t n)
 {
+	struct pointcut_names *all;
 	struct names *names;
 
 	if (n <= search->names_room)
@@ -168,6 +238,10 @@ static int make_room_for_names(struct search *search, size_t n)
 	if (!names)
 		return -ENOMEM;
 	search->names = names;
+	all = reallocarray(search->all, n, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	search->all = all;
 	search->names_room = n;
 	return 0;
 }
@@ -181,33 +255,156 @@ static int search_group(struct search *search, size_t start, size_t end)
 	if (r < 0)
 		return r;
 	memset(search->names, 0, n * sizeof(*search->names));
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = demangle(&search->symbols->items[start + i], search->with_arguments,
-			     &search->names[i]);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = demangle(&search->symbols->items[start + i], search->with_arguments, &search->names[i]);
+		search->all[i] = (struct pointcut_names){
+			.linker_name = search->symbols->items[start + i].linker_name,
+			.plain = search->names[i].plain,
+			.with_arguments = search->names[i].with_arguments,
+		};
+	}
 	if (r == 0)
-		r = ask_pointcuts(search, start, end);
+		r = ask_about_function(search, start, end);
 	for (size_t i = 0; i < n; i++)
 		names_done(&search->names[i]);
 	return r;
 }
 
-static bool prepare(struct search *search)
+static int search_functions(struct search *search)
+{
+	const struct symbols *symbols = search->symbols;
+	size_t end;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < symbols->n_items; i = end) {
+		end = group_end(symbols, i);
+		r = search_group(search, i, end);
+	}
+	return r;
+}
+
+/* The address of the last function that begins at or before an address. */
+static uint64_t function_around(const struct symbols *symbols, uint64_t address)
+{
+	size_t low = 0, high = symbols->n_items, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (symbols->items[middle].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? symbols->items[low - 1].address : 0;
+}
+
+static int add_static_probe(struct search *search, const struct usdt_probe *probe, size_t aspect)
+{
+	struct joinpoint joinpoint = {
+		.kind = JOINPOINT_STATIC_PROBE,
+		.address = probe->address,
+		.aspect = aspect,
+		.site = {.entry_offset = probe->file_offset,
+			 .instruction = "nop",
+			 .is_emulated = true,
+			 .returns = SITE_ENTRY_ONLY,
+			 .reason = "a static probe is a place, not a function"},
+		.arguments = strdup(probe->arguments),
+		.semaphore_offset = probe->semaphore_offset,
+	};
+
+	if (!joinpoint.arguments)
+		return -ENOMEM;
+	if (asprintf(&joinpoint.name, "%s:%s", probe->provider, probe->name) < 0) {
+		free(joinpoint.arguments);
+		return -ENOMEM;
+	}
+	return add_joinpoint(search, &joinpoint);
+}
+
+static int ask_about_static_probe(struct search *search, const struct usdt_probe *probe)
+{
+	const struct pointcut_subject subject = {
+		.module_path = binary_module_path(search->binary),
+		.soname = search->binary->soname,
+		.provider = probe->provider,
+		.probe = probe->name,
+		.find_source = find_source,
+		.opaque = search,
+	};
+	const struct joinpoints *joinpoints = search->joinpoints;
+	const char *name;
+	size_t aspect = 0;
+	int r;
+
+	search->source_address = function_around(search->symbols, probe->address);
+	r = ask_aspects(search, &subject, &aspect, &name);
+	if (r <= 0)
+		return r;
+	/* two marks on one instruction are hit together: they are one */
+	if (joinpoints->n_items && joinpoints->items[joinpoints->n_items - 1].kind == JOINPOINT_STATIC_PROBE &&
+	    joinpoints->items[joinpoints->n_items - 1].address == probe->address)
+		return 0;
+	return add_static_probe(search, probe, aspect);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct joinpoint *left = a, *right = b;
+
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	return (int)left->kind - (int)right->kind;
+}
+
+static int search_static_probes(struct search *search)
+{
+	_cleanup_(usdt_done) struct usdt_probes probes = {};
+	struct joinpoints *joinpoints = search->joinpoints;
+	int r;
+
+	r = usdt_read(search->binary, &probes, search->why);
+	for (size_t i = 0; r == 0 && i < probes.n_items; i++)
+		r = ask_about_static_probe(search, &probes.items[i]);
+	if (r == 0 && joinpoints->n_items)
+		qsort(joinpoints->items, joinpoints->n_items, sizeof(*joinpoints->items), by_address);
+	return r;
+}
+
+static void prepare(struct search *search)
 {
 	const struct binary *binary = search->binary;
-	bool wanted = false;
 
-	for (size_t i = 0; i < search->n_pointcuts; i++) {
-		search->wants[i] = pointcut_wants_module(search->pointcuts[i], binary_module_path(binary),
-							 binary->soname);
-		wanted |= search->wants[i];
-		search->with_arguments |=
-			search->wants[i] && pointcut_wants_arguments(search->pointcuts[i]);
+	for (size_t i = 0; i < search->n_aspects; i++) {
+		const struct pointcut *pointcut = search->aspects[i]->pointcut;
+
+		search->wants[i] = pointcut_wants_module(pointcut, binary_module_path(binary), binary->soname);
+		if (!search->wants[i])
+			continue;
+		search->functions |= pointcut_wants_functions(pointcut);
+		search->static_probes |= pointcut_wants_static_probes(pointcut);
+	site_chooser_close(search->chooser);
+		search->with_arguments |= pointcut_wants_arguments(pointcut);
 	}
-	return wanted;
+}
+
+static int search_all(struct search *search)
+{
+	int r = 0;
+
+	prepare(search);
+	if (search->functions)
+		r = search_functions(search);
+	if (r == 0 && search->static_probes)
+		r = search_static_probes(search);
+	source_close(search->source);
+	free(search->names);
+	free(search->all);
+	return r;
 }
 
 int joinpoints_find(struct binary *binary, const struct symbols *symbols,
-		    struct pointcut *const *pointcuts, size_t n, struct joinpoints *ret_joinpoints,
+		    const struct aspect *const *aspects, size_t n, struct joinpoints *ret_joinpoints,
 		    size_t *matched, struct why *why)
 {
 	_cleanup_(joinpoints_done) struct joinpoints joinpoints = {};
@@ -217,25 +414,20 @@ int joinpoints_find(struct binary *binary, const struct symbols *symbols,
 	struct search search = {
 		.binary = binary,
 		.symbols = symbols,
-		.pointcuts = pointcuts,
-		.n_pointcuts = n,
+		.aspects = aspects,
+		.n_aspects = n,
 		.wants = wants,
 		.selected = selected,
 		.joinpoints = &joinpoints,
 		.matched = counts,
+		.source_state = -EAGAIN,
+		.why = why,
 	};
-	size_t end;
-	int r = 0;
+	int r;
 
 	if (!wants || !selected || !counts)
 		return -ENOMEM;
-	if (prepare(&search)) {
-		for (size_t i = 0; r == 0 && i < symbols->n_items; i = end) {
-			end = group_end(symbols, i);
-			r = search_group(&search, i, end);
-		}
-	}
-	free(search.names);
+	r = search_all(&search);
 	if (r < 0)
 		return why_set(why, r, "cannot look for functions in '%s'", binary->path);
 

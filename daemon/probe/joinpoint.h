@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* probe/joinpoint.h - match pointcuts against a binary: the functions to weave, one per address */
+/* probe/joinpoint.h - match aspects against a binary: the functions and static probes to weave, one per address */
 #ifndef PERFFLOW_PROBE_JOINPOINT_H
 #define PERFFLOW_PROBE_JOINPOINT_H
 
@@ -7,14 +7,24 @@
 
 #include "binary/binary.h"
 #include "binary/symbol.h"
-#include "probe/pointcut.h"
+#include "probe/aspect.h"
 #include "probe/site.h"
 
+enum joinpoint_kind {
+	JOINPOINT_FUNCTION,
+	JOINPOINT_STATIC_PROBE, /* entered only */
+};
+
 struct joinpoint {
-	char *name;	  /* the name that the pattern matched */
+	enum joinpoint_kind kind;
+	char *name;	  /* the name that the pattern matched; of a static probe provider:name */
 	uint64_t address; /* in the binary's own address space */
 	uint64_t size;	  /* of its code, 0 if not known */
+	size_t aspect;	  /* the first that selects it */
 	struct site site;
+	char *annotation;	   /* of a function: "@critical_path(...)" as it stands in the source, or NULL */
+	char *arguments;	   /* of a static probe: where they are ("-4@%eax 8@-16(%rbp)"), or NULL */
+	uint64_t semaphore_offset; /* of a static probe: of the counter in the file that is raised while it is woven; or 0 */
 };
 
 struct joinpoints {		 /* all zero is empty */
@@ -25,12 +35,12 @@ struct joinpoints {		 /* all zero is empty */
 void joinpoints_done(struct joinpoints *joinpoints);
 
 /*
- * Finds what the pointcuts (n of them) select in the binary; matched[i] is increased by what
- * pointcut i alone would give. A function that several select is named by the first. symbols are
- * those of the binary. Sites are chosen too.
+ * Finds what the aspects (n of them) select in the binary; matched[i] is increased by what aspect i
+ * alone would give. A function that several select is named by the first. symbols are those of the
+ * binary. Sites are chosen too.
  */
 int joinpoints_find(struct binary *binary, const struct symbols *symbols,
-		    struct pointcut *const *pointcuts, size_t n, struct joinpoints *ret_joinpoints,
+		    const struct aspect *const *aspects, size_t n, struct joinpoints *ret_joinpoints,
 		    size_t *matched, struct why *why);
 
 /*

@@ -3,8 +3,14 @@
 #include "probe/link.h"
 
 #include <errno.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <unistd.h>
+
+#include "util/cleanup.h"
+
+#define SYSFS_UPROBE "/sys/bus/event_source/devices/uprobe/"
 
 /* union bpf_attr of link_create.uprobe_multi, as Linux 6.6 has it */
 struct uprobe_link_attr {
@@ -28,4 +34,39 @@ int link_open(int program_fd, enum bpf_attach_type type, const struct link_sites
 	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* A number at the end of a line of /sys, or -ENOENT. */
+static int read_number(const char *path, const char *format)
+{
+	_cleanup_(fclosep) FILE *file = fopen(path, "re");
+	int number;
+
+	return file && fscanf(file, format, &number) == 1 ? number : -ENOENT;
+}
+
+int link_make_event(const char *path, unsigned long offset, bool is_return)
+{
+	struct perf_event_attr attr = { .size = sizeof(attr), .config1 = (uintptr_t)path, .config2 = offset };
+	int type = read_number(SYSFS_UPROBE "type", "%d"), bit = read_number(SYSFS_UPROBE "format/retprobe", "config:%d");
+	int fd;
+
+	if (type < 0 || bit < 0)
+		return -ENOENT;
+	attr.type = type;
+	if (is_return)
+		attr.config = 1ULL << bit;
+	fd = syscall(__NR_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int link_open_event(int program_fd, const char *path, unsigned long offset, bool is_return)
+{
+	_cleanup_close_ int fd = link_make_event(path, offset, is_return);
+
+	if (fd < 0)
+		return fd;
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd) < 0 || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
+		return -errno;
+	return take_fd(fd);
 }

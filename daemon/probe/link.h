@@ -25,4 +25,8 @@ struct link_sites {
 /* Returns a descriptor: the probes are gone when it is closed. */
 int link_open(int program_fd, enum bpf_attach_type type, const struct link_sites *sites);
 
+/* The same for kernels that have no such links: one perf event for one place. First without a program. */
+int link_make_event(const char *path, unsigned long offset, bool is_return);
+int link_open_event(int program_fd, const char *path, unsigned long offset, bool is_return);
+
 #endif

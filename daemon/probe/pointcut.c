@@ -1,57 +1,57 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A recursive descent, one function for each line of the grammar, makes a tree; a pattern is its
- * only leaf so far. Names of C++ have parentheses, colons, '&&' and '||' of their own, so the end
- * of a pattern is found by going over brackets as a whole: round ones must be closed; an angle one
- * that is not is a glob that cuts a template short ("vector<*").
+ * A recursive descent, one function for each line of the grammar, makes a tree. Parentheses leave a node of their own
+ * kind of children only where they change the tree, so that printing needs few of them.
  *
- * A name is kept twice: as it was written, to be printed back, and as it is compared: without white
- * space that C++ does not need, and as plain text where it has no glob, which is what most names
- * are and what compares fastest.
+ * Evaluation knows three values. "Perhaps" is what a term says of something that is not known (yet): the program of the
+ * process, or, where only a module is given, all that depends on its functions. So one evaluator answers both "is this
+ * function meant?" and "can anything in this binary be meant?"; what is perhaps selected, is selected, and whoever knows
+ * more asks again. Source files cost most, so children that ask for them come last.
  */
 #include "probe/pointcut.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "binary/binary.h"
 
 #define MAX_TEXT_BYTES 4096
+#define MAX_DEPTH      64
 
-struct glob {
-	char *text;
-	bool is_literal; /* text has no glob characters and no escapes any more */
+enum node_kind {
+	NODE_ANY_OF,
+	NODE_ALL_OF,
+	NODE_NOT,
+	NODE_PATTERN,
+	NODE_WITHIN,
+	NODE_EXE,
+	NODE_SIZE,
+	NODE_USDT,
+	NODE_ANNOTATED,
 };
 
-struct pattern {
-	char *module;  /* a glob, NULL for any */
-	char *written; /* the name, trimmed */
-	struct glob name;
-	struct glob squeezed; /* white space squeezed out; no text where the pattern has neither "("
-				 nor "<" */
-	bool has_arguments;   /* it has a "(" */
-};
-
-enum node_kind { NODE_ANY_OF, NODE_PATTERN };
+enum place { PLACE_MODULE = 1, PLACE_FILE = 2, PLACE_CLASS = 4 };
 
 struct node {
 	enum node_kind kind;
-	struct node *children; /* NODE_ANY_OF */
+	bool asks_source; /* it or something below it */
+	struct node *children; /* NODE_ANY_OF, NODE_ALL_OF, NODE_NOT */
 	size_t n_children;
 	struct pattern pattern; /* NODE_PATTERN */
+	bool is_execution;	/* NODE_PATTERN: written as execution(...) */
+	char *text;		/* a glob: NODE_WITHIN; NODE_EXE; NODE_USDT: the provider */
+	char *name;		/* NODE_USDT: a glob */
+	unsigned int places;	/* NODE_WITHIN: of enum place */
+	bool is_explicit;	/* NODE_WITHIN: the place was named */
+	struct regex *regex;	/* NODE_WITHIN: instead of the glob, or NULL */
+	uint64_t least, most;	/* NODE_SIZE */
 };
 
 struct pointcut {
 	struct node root;
-};
-
-struct parser {
-	const char *text;
-	size_t at;
-	struct why *why;
-	size_t column; /* of the error */
 };
 
 static void node_done(struct node *node)
@@ -59,10 +59,10 @@ static void node_done(struct node *node)
 	for (size_t i = 0; i < node->n_children; i++)
 		node_done(&node->children[i]);
 	free(node->children);
-	free(node->pattern.module);
-	free(node->pattern.written);
-	free(node->pattern.name.text);
-	free(node->pattern.squeezed.text);
+	pattern_done(&node->pattern);
+	free(node->text);
+	free(node->name);
+	regex_free(node->regex);
 	*node = (struct node){};
 }
 
@@ -75,340 +75,320 @@ void pointcut_free(struct pointcut *pointcut)
 	free(pointcut);
 }
 
-static bool is_word(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
-}
+static int parse_any_of(struct parser *parser, struct node *ret_node);
+static int parse_factor(struct parser *parser, struct node *ret_node);
 
-#define fail(parser, where, ...)                                                                   \
-	({                                                                                         \
-		(parser)->column = (where);                                                        \
-		why_say((parser)->why, -EINVAL, __VA_ARGS__), -EINVAL;                             \
-	})
+static const struct {
+	enum place place;
+	const char *prefix;
+} places[] = {
+	{PLACE_MODULE, "module:"},
+	{PLACE_FILE, "file:"},
+	{PLACE_CLASS, "class:"},
+};
 
-/* The bytes of "operator" and the operator's own characters, if they stand there as a word; else 0.
- */
-static size_t operator_length(const char *text, size_t at)
+static bool is_source_name(const char *text)
 {
-	static const char *const tokens[] = {
-		"()", "[]", "->*", "->", "<<=", "<=>", "<<", "<=", "<", ">>=",
-		">>", ">=", ">",   "&&", "&=",	"||",  "|=", "!=", "!", "==",
-		"=",  "++", "+=",  "--", "-=",	",",   "&",  "|",
+	static const char *const endings[] = {
+		"c",   "C",   "cc",  "cpp", "cxx", "c++", "h",	 "H",	"hh",  "hpp", "hxx", "inl", "ipp", "tcc", "cu",
+		"cuh", "f",   "F",   "for", "f77", "f90", "F90", "f95", "F95", "f03", "F03", "f08", "F08", "rs",  "d",
+		"go",  "s",   "S",   "asm", "y",   "l",	  "m",	 "mm",	"adb", "ads", "pas", "zig", "pyx",
 	};
-	static const char word[] = "operator";
-	size_t n = strlen(word), spaces;
+	const char *dot = strrchr(text, '.');
 
-	if ((at > 0 && is_word(text[at - 1])) || strncmp(text + at, word, n) != 0)
-		return 0;
-	spaces = strspn(text + at + n, " \t");
-	for (size_t i = 0; i < ARRAY_SIZE(tokens); i++) {
-		if (strncmp(text + at + n + spaces, tokens[i], strlen(tokens[i])) == 0)
-			return n + spaces + strlen(tokens[i]);
-	}
-	return 0;
-}
-
-/* Where the set that begins at '[' ends, behind its ']'; 0 if it does not. */
-static size_t set_end(const char *text, size_t at)
-{
-	size_t i = at + 1;
-
-	i += text[i] == '!' || text[i] == '^';
-	for (i += text[i] == ']'; text[i] != ']'; i++) {
-		if (text[i] == '\\' && text[i + 1])
-			i++;
-		if (!text[i])
-			return 0;
-	}
-	return i + 1;
-}
-
-/*
- * Where the bracket that begins there ends, behind its closing one, whatever else it holds; 0 if it
- * does not.
- */
-static size_t bracket_end(const char *text, size_t at, char open, char close)
-{
-	size_t depth = 0, n;
-
-	for (size_t i = at; text[i]; i++) {
-		n = operator_length(text, i);
-		if (n) {
-			i += n - 1;
-		} else if (text[i] == '\\' && text[i + 1]) {
-			i++;
-		} else if (text[i] == '-' && text[i + 1] == '>') {
-			i++;
-		} else if (text[i] == open) {
-			depth++;
-		} else if (text[i] == close && --depth == 0) {
-			return i + 1;
-		}
-	}
-	return 0;
-}
-
-/* An angle bracket that is not closed within the same term is a character like others. */
-static size_t angle_end(const char *text, size_t at)
-{
-	size_t end = bracket_end(text, at, '<', '>');
-
-	return end && !memmem(text + at, end - at, "||", 2) ? end : at + 1;
-}
-
-/* Goes over one piece of a name: a bracket with all in it, an operator, an escape, a character. */
-static int skip_piece(struct parser *parser)
-{
-	const char *text = parser->text;
-	size_t at = parser->at, end = operator_length(text, at);
-
-	if (end) {
-		parser->at += end;
-		return 0;
-	}
-	switch (text[at]) {
-	case '(':
-	case '{':
-		end = bracket_end(text, at, text[at], text[at] == '(' ? ')' : '}');
-		if (!end)
-			return fail(parser, at, "'%c' was expected, to close the '%c'",
-				    text[at] == '(' ? ')' : '}', text[at]);
-		break;
-	case '[':
-		end = set_end(text, at);
-		if (!end)
-			return fail(parser, at, "']' was expected, to close the '['");
-		break;
-	case '<':
-		end = angle_end(text, at);
-		break;
-	case '\\':
-		if (!text[at + 1])
-			return fail(parser, at, "a character was expected after '\\'");
-		end = at + 2;
-		break;
-	default:
-		end = at + 1;
-	}
-	parser->at = end;
-	return 0;
-}
-
-static bool at_and_or(const struct parser *parser)
-{
-	return strncmp(parser->text + parser->at, "||", 2) == 0 ||
-	       strncmp(parser->text + parser->at, "&&", 2) == 0;
-}
-
-static void skip_space(struct parser *parser)
-{
-	parser->at += strspn(parser->text + parser->at, " \t\r\n");
-}
-
-static char *copy_trimmed(const char *text, size_t start, size_t end)
-{
-	while (start < end && isspace((unsigned char)text[start]))
-		start++;
-	/* a space that is escaped belongs to the name */
-	while (end > start && isspace((unsigned char)text[end - 1]) &&
-	       !(end - 1 > start && text[end - 2] == '\\'))
-		end--;
-	return strndup(text + start, end - start);
-}
-
-/*
- * In place. White space is needed between words alone ("unsigned long"), and there one space will
- * do.
- */
-static void squeeze_space(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from;) {
-		size_t n = strspn(from, " \t\r\n");
-
-		if (n == 0) {
-			if (*from == '\\' && from[1])
-				*to++ = *from++;
-			*to++ = *from++;
-			continue;
-		}
-		from += n;
-		if (to > text && is_word(to[-1]) && is_word(*from))
-			*to++ = ' ';
-	}
-	*to = '\0';
-}
-
-/* The characters of an operator are no glob. */
-static int append_operator(struct text *text, const char *token, size_t n)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (token[i] == '[' || token[i] == ']')
-			r = text_append(text, "\\", 1);
-		if (r == 0)
-			r = text_append(text, token + i, 1);
-	}
-	return r;
-}
-
-static int append_glob(struct text *text, const char *written)
-{
-	size_t n;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && written[i]; i += n) {
-		n = operator_length(written, i);
-		if (n) {
-			r = append_operator(text, written + i, n);
-		} else {
-			n = written[i] == '\\' && written[i + 1] ? 2 : 1;
-			r = text_append(text, written + i, n);
-		}
-	}
-	return r;
-}
-
-static bool has_glob(const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '\\' && text[1])
-			text++;
-		else if (strchr("*?[", *text))
+	for (size_t i = 0; dot && i < ARRAY_SIZE(endings); i++) {
+		if (strcmp(dot + 1, endings[i]) == 0)
 			return true;
 	}
 	return false;
 }
 
-static void unescape(char *text)
+/* What is meant where nobody says so. */
+static unsigned int guess_places(const char *text)
 {
-	char *to = text;
-
-	for (const char *from = text; *from; from++) {
-		if (*from == '\\' && from[1])
-			from++;
-		*to++ = *from;
-	}
-	*to = '\0';
+	if (strstr(text, "::") || strpbrk(text, "<("))
+		return PLACE_CLASS;
+	if (is_source_name(text))
+		return PLACE_FILE;
+	if (strstr(text, ".so"))
+		return PLACE_MODULE;
+	if (strpbrk(text, "/."))
+		return PLACE_MODULE | PLACE_FILE;
+	return PLACE_MODULE | PLACE_CLASS;
 }
 
-static int glob_init(struct glob *glob, const char *written, bool squeezed)
+/* Cuts "file:" and the like off the text. */
+static void take_place(struct node *node)
 {
-	struct text text = {};
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		n = strlen(places[i].prefix);
+		if (strncmp(node->text, places[i].prefix, n) != 0 || node->text[n] == ':')
+			continue;
+		node->places = places[i].place;
+		node->is_explicit = true;
+		n += strspn(node->text + n, " \t\r\n");
+		memmove(node->text, node->text + n, strlen(node->text + n) + 1);
+		return;
+	}
+	node->places = guess_places(node->text);
+}
+
+/* "within(" what ")" */
+static int parse_within(struct parser *parser, struct node *node)
+{
+	static const char expected[] = "a binary, a source file, a class or a namespace";
+	size_t start, at, written;
 	int r;
 
-	r = append_glob(&text, written);
-	if (r < 0) {
-		text_done(&text);
+	node->kind = NODE_WITHIN;
+	r = pattern_parse_argument(parser, expected, &start, &node->text);
+	if (r < 0)
 		return r;
-	}
-	glob->text = text.data;
-	if (squeezed)
-		squeeze_space(glob->text);
-	glob->is_literal = !has_glob(glob->text);
-	if (glob->is_literal)
-		unescape(glob->text);
-	return 0;
-}
-
-static bool glob_matches(const struct glob *glob, const char *text)
-{
-	return glob->is_literal ? strcmp(glob->text, text) == 0 : text_glob(glob->text, text);
-}
-
-static int pattern_init(struct pattern *pattern, const char *text, size_t start, size_t colon,
-			size_t end)
-{
-	const char *name;
-	int r;
-
-	if (colon != SIZE_MAX) {
-		pattern->module = copy_trimmed(text, start, colon);
-		if (!pattern->module)
-			return -ENOMEM;
-		start = colon + 1;
-	}
-	pattern->written = copy_trimmed(text, start, end);
-	if (!pattern->written)
-		return -ENOMEM;
-
-	/* "::f" is the f of no namespace, and linkers know no other way to say so */
-	name = strncmp(pattern->written, "::", 2) == 0 ? pattern->written + 2 : pattern->written;
-	r = glob_init(&pattern->name, name, false);
-	if (r == 0 && strpbrk(name, "(<"))
-		r = glob_init(&pattern->squeezed, name, true);
-	pattern->has_arguments = strchr(name, '(');
+	written = strlen(node->text);
+	take_place(node);
+	start += written - strlen(node->text);
+	node->asks_source = node->places & PLACE_FILE;
+	if (!node->text[0] || node->text[0] == ':')
+		return parse_error(parser, start, "%s was expected", expected);
+	if (!regex_is_meant(node->text))
+		return 0;
+	if (!node->is_explicit)
+		return parse_error(parser, start,
+			    "'module:', 'file:' or 'class:' was expected, to say what the regular expression is for");
+	r = regex_new(node->text, &node->regex, &at, parser->why);
+	if (r == -EINVAL)
+		parser->column = start + at;
 	return r;
 }
 
-static bool is_blank(const char *text, size_t start, size_t end)
+/* "exe(" glob ")" */
+static int parse_exe(struct parser *parser, struct node *node)
 {
-	while (start < end && isspace((unsigned char)text[start]))
-		start++;
-	return start == end;
+	size_t start;
+
+	node->kind = NODE_EXE;
+	return pattern_parse_argument(parser, "the name or path of a program", &start, &node->text);
 }
 
-/* What stands before a name, if it cannot begin one. */
-static int check_start(struct parser *parser)
+/* "usdt(" provider ":" name ")" */
+static int parse_usdt(struct parser *parser, struct node *node)
 {
-	static const char anonymous[] = "(anonymous namespace)";
-	const char *text = parser->text + parser->at;
-
-	if (!*text)
-		return fail(parser, parser->at,
-			    "a function's name was expected, but the expression ends");
-	if (at_and_or(parser))
-		return fail(parser, parser->at, "a function's name was expected before '%.2s'",
-			    text);
-	if (*text == ':' && text[1] != ':')
-		return fail(parser, parser->at,
-			    "the name of a library or program was expected before ':'");
-	if (strchr("!)&|,", *text) ||
-	    (*text == '(' && strncmp(text, anonymous, strlen(anonymous)) != 0))
-		return fail(parser, parser->at, "a function's name was expected, not '%c'", *text);
-	return 0;
-}
-
-/* The colon that ends a module stands alone; a third one begins the name ("libx.so:::f"). */
-static int parse_colons(struct parser *parser, size_t *colon)
-{
-	size_t n = strspn(parser->text + parser->at, ":");
-
-	if (n != 2) {
-		if (*colon != SIZE_MAX || n > 3)
-			return fail(parser, parser->at, "'::' was expected, not '%.*s'", (int)n,
-				    ":::::");
-		*colon = parser->at;
-	}
-	parser->at += n;
-	return 0;
-}
-
-/* pattern = [ module ":" ] name */
-static int parse_pattern(struct parser *parser, struct node *ret_node)
-{
-	size_t start, colon = SIZE_MAX;
-	struct node node = {.kind = NODE_PATTERN};
+	size_t start, end;
+	char *colon;
 	int r;
 
-	skip_space(parser);
-	r = check_start(parser);
-	start = parser->at;
-	while (r == 0 && !strchr(")|&", parser->text[parser->at])) { /* or the end */
-		if (parser->text[parser->at] == ':')
-			r = parse_colons(parser, &colon);
-		else
-			r = skip_piece(parser);
-	}
+	node->kind = NODE_USDT;
+	r = pattern_parse_argument(parser, "a static probe, as provider:name,", &start, &node->text);
 	if (r < 0)
 		return r;
-	if (colon != SIZE_MAX && is_blank(parser->text, colon + 1, parser->at))
-		return fail(parser, colon + 1, "a function's name was expected after '%.*s:'",
-			    (int)(colon - start), parser->text + start);
+	colon = strchr(node->text, ':');
+	if (!colon)
+		return parse_error(parser, start + strlen(node->text), "':' and a probe's name were expected after the provider");
+	for (end = colon - node->text; end > 0 && isspace((unsigned char)node->text[end - 1]);)
+		end--;
+	if (end == 0)
+		return parse_error(parser, start, "the provider of a static probe was expected before ':'");
+	colon += 1 + strspn(colon + 1, " \t\r\n");
+	if (!*colon)
+		return parse_error(parser, start + (colon - node->text), "a probe's name was expected after ':'");
+	node->name = strdup(colon);
+	node->text[end] = '\0';
+	return node->name ? 0 : -ENOMEM;
+}
 
-	r = pattern_init(&node.pattern, parser->text, start, colon, parser->at);
+static int parse_number(struct parser *parser, uint64_t *ret_number)
+{
+	size_t start = parser->at;
+	uint64_t number = 0;
+
+	for (; isdigit((unsigned char)parser->text[parser->at]); parser->at++) {
+		if (number > (UINT64_MAX - 9) / 10)
+			return parse_error(parser, start, "a number of bytes was expected, this one is too large");
+		number = number * 10 + (parser->text[parser->at] - '0');
+	}
+	*ret_number = number;
+	return parser->at > start;
+}
+
+/* N ".." M, of which one may be missing, or N alone */
+static int parse_range(struct parser *parser, struct node *node)
+{
+	size_t start = parser->at;
+	int first, second;
+
+	node->most = UINT64_MAX;
+	first = parse_number(parser, &node->least);
+	if (first < 0)
+		return first;
+	parser_skip_space(parser);
+	if (strncmp(parser->text + parser->at, "..", 2) != 0) {
+		node->most = node->least;
+		return first ? 0 : parse_error(parser, parser->at, "a number of bytes was expected, as in size(100..2000)");
+	}
+	parser->at += 2;
+	parser_skip_space(parser);
+	second = parse_number(parser, &node->most);
+	if (second < 0)
+		return second;
+	if (!second)
+		node->most = UINT64_MAX;
+	if (!first && !second)
+		return parse_error(parser, start, "a number of bytes was expected, as in size(100..2000)");
+	if (node->least > node->most)
+		return parse_error(parser, start, "the first number of a range is not the larger one");
+	return 0;
+}
+
+static int parse_close(struct parser *parser, size_t open)
+{
+	parser_skip_space(parser);
+	if (!parser->text[parser->at])
+		return parse_error(parser, open, "')' was expected, to close the '('");
+	if (parser->text[parser->at] != ')')
+		return parse_error(parser, parser->at, "')' was expected, not '%c'", parser->text[parser->at]);
+	parser->at++;
+	return 0;
+}
+
+/* "size(" N ".." M ")" */
+static int parse_size(struct parser *parser, struct node *node)
+{
+	size_t open = parser->at++;
+	int r;
+
+	node->kind = NODE_SIZE;
+	parser_skip_space(parser);
+	r = parse_range(parser, node);
+	return r < 0 ? r : parse_close(parser, open);
+}
+
+/* "annotated()" */
+static int parse_annotated(struct parser *parser, struct node *node)
+{
+	size_t open = parser->at++;
+
+	node->kind = NODE_ANNOTATED;
+	return parse_close(parser, open);
+}
+
+/* "execution(" pattern ")" */
+static int parse_execution(struct parser *parser, struct node *node)
+{
+	size_t open = parser->at++;
+	int r;
+
+	node->kind = NODE_PATTERN;
+	node->is_execution = true;
+	r = pattern_parse(parser, &node->pattern);
+	return r < 0 ? r : parse_close(parser, open);
+}
+
+static int refuse_term(struct parser *parser, struct node *node)
+{
+	size_t start = parser->at;
+
+	(void)node;
+	while (start > 0 && isalpha((unsigned char)parser->text[start - 1]))
+		start--;
+	return parse_error(parser, start,
+		    "execution(), within(), exe(), size(), usdt() and annotated() are the terms of this version; a function "
+		    "of the name '%.*s' is asked for with execution(%.*s(*))",
+		    (int)(parser->at - start), parser->text + start, (int)(parser->at - start), parser->text + start);
+}
+
+static const struct {
+	const char *word;
+	int (*parse)(struct parser *parser, struct node *node); /* from the "(" on */
+} designators[] = {
+	{"execution", parse_execution},
+	{"within", parse_within},
+	{"exe", parse_exe},
+	{"size", parse_size},
+	{"usdt", parse_usdt},
+	{"annotated", parse_annotated},
+	/* they will select processes and callers */
+	{"cflow", refuse_term},
+	{"comm", refuse_term},
+	{"uid", refuse_term},
+	{"cgroup", refuse_term},
+	{"job", refuse_term},
+	{"rank", refuse_term},
+};
+
+/* "!" factor */
+static int parse_not(struct parser *parser, struct node *node)
+{
+	struct node child = {};
+	int r;
+
+	parser->at++;
+	r = parse_factor(parser, &child);
+	if (r < 0)
+		return r;
+	node->kind = NODE_NOT;
+	r = array_grow(&node->children, 0, sizeof(child));
+	if (r < 0) {
+		node_done(&child);
+		return r;
+	}
+	node->asks_source = child.asks_source;
+	node->children[node->n_children++] = child;
+	return 0;
+}
+
+/* "(" pointcut ")" */
+static int parse_group(struct parser *parser, struct node *node)
+{
+	size_t open = parser->at++;
+	int r;
+
+	r = parse_any_of(parser, node);
+	if (r < 0)
+		return r;
+	if (parser->text[parser->at] && parser->text[parser->at] != ')')
+		return parse_error(parser, parser->at, "'&&', '||' or ')' was expected, not '%c'", parser->text[parser->at]);
+	return parse_close(parser, open);
+}
+
+static int parse_leaf(struct parser *parser, struct node *node)
+{
+	const char *text = parser->text + parser->at;
+	size_t n;
+
+	for (size_t i = 0; i < ARRAY_SIZE(designators); i++) {
+		n = strlen(designators[i].word);
+		if (strncmp(text, designators[i].word, n) == 0 && text[n] == '(') {
+			parser->at += n;
+			return designators[i].parse(parser, node);
+		}
+	}
+	node->kind = NODE_PATTERN;
+	return pattern_parse(parser, &node->pattern);
+}
+
+/* factor = [ "!" ] ( "(" pointcut ")" | designator | pattern ) */
+static int parse_factor(struct parser *parser, struct node *ret_node)
+{
+	static const char anonymous[] = "(anonymous namespace)";
+	struct node node = {};
+	const char *text;
+	int r;
+
+	parser_skip_space(parser);
+	text = parser->text + parser->at;
+	if (parser->depth == MAX_DEPTH)
+		return parse_error(parser, parser->at, "an expression may be nested %d deep, this one is deeper", MAX_DEPTH);
+	parser->depth++;
+	if (*text == '!')
+		r = parse_not(parser, &node);
+	else if (*text == '(' && strncmp(text, anonymous, strlen(anonymous)) != 0)
+		r = parse_group(parser, &node);
+	else
+		r = parse_leaf(parser, &node);
+	parser->depth--;
+	parser_skip_space(parser);
 	if (r < 0) {
 		node_done(&node);
 		return r;
@@ -417,23 +397,29 @@ static int parse_pattern(struct parser *parser, struct node *ret_node)
 	return 0;
 }
 
-/* pointcut = pattern { "||" pattern } */
-static int parse_any_of(struct parser *parser, struct node *ret_node)
+/* One or more of something with an operator between; one alone needs no node around it. */
+static int parse_list(struct parser *parser, enum node_kind kind, const char *operator,
+		      int (*parse_child)(struct parser *, struct node *), struct node *ret_node)
 {
-	struct node node = {.kind = NODE_ANY_OF}, child;
+	struct node node = {.kind = kind}, child = {};
 	int r;
 
 	for (;;) {
-		r = parse_pattern(parser, &child);
+		r = parse_child(parser, &child);
 		if (r < 0)
 			break;
+		if (node.n_children == 0 && strncmp(parser->text + parser->at, operator, 2) != 0) {
+			*ret_node = child;
+			return 0;
+		}
 		r = array_grow(&node.children, node.n_children, sizeof(child));
 		if (r < 0) {
 			node_done(&child);
 			break;
 		}
+		node.asks_source |= child.asks_source;
 		node.children[node.n_children++] = child;
-		if (strncmp(parser->text + parser->at, "||", 2) != 0)
+		if (strncmp(parser->text + parser->at, operator, 2) != 0)
 			break;
 		parser->at += 2;
 	}
@@ -445,61 +431,147 @@ static int parse_any_of(struct parser *parser, struct node *ret_node)
 	return 0;
 }
 
-static int parse(struct parser *parser, struct node *ret_node)
+/* term = factor { "&&" factor } */
+static int parse_all_of(struct parser *parser, struct node *ret_node)
 {
-	struct node node;
+	return parse_list(parser, NODE_ALL_OF, "&&", parse_factor, ret_node);
+}
+
+/* pointcut = term { "||" term } */
+static int parse_any_of(struct parser *parser, struct node *ret_node)
+{
+	return parse_list(parser, NODE_ANY_OF, "||", parse_all_of, ret_node);
+}
+
+int pointcut_parse_part(struct parser *parser, struct pointcut **ret_pointcut)
+{
+	_cleanup_(pointcut_freep) struct pointcut *pointcut = NULL;
 	int r;
 
-	if (strlen(parser->text) > MAX_TEXT_BYTES)
-		return fail(parser, MAX_TEXT_BYTES,
-			    "an expression may have %d bytes, this one has more", MAX_TEXT_BYTES);
-	r = parse_any_of(parser, &node);
+	pointcut = calloc(1, sizeof(*pointcut));
+	if (!pointcut)
+		return -ENOMEM;
+	r = parse_any_of(parser, &pointcut->root);
 	if (r < 0)
 		return r;
-	if (parser->text[parser->at]) {
-		node_done(&node);
-		return fail(parser, parser->at, "'||' or the end was expected, not '%.*s'",
-			    at_and_or(parser) ? 2 : 1, parser->text + parser->at);
-	}
-	*ret_node = node;
+	*ret_pointcut = take_ptr(pointcut);
+	return 0;
+}
+
+int pointcut_check_length(struct parser *parser)
+{
+	if (strlen(parser->text) > MAX_TEXT_BYTES)
+		return parse_error(parser, MAX_TEXT_BYTES, "an expression may have %d bytes, this one has more",
+			    MAX_TEXT_BYTES);
+	return 0;
+}
+
+static int parse_whole(struct parser *parser, struct pointcut **ret_pointcut)
+{
+	_cleanup_(pointcut_freep) struct pointcut *pointcut = NULL;
+	int r;
+
+	r = pointcut_check_length(parser);
+	if (r < 0)
+		return r;
+	r = pointcut_parse_part(parser, &pointcut);
+	if (r < 0)
+		return r;
+	if (parser->text[parser->at])
+		return parse_error(parser, parser->at, "'&&', '||' or the end was expected, not '%c'",
+			    parser->text[parser->at]);
+	*ret_pointcut = take_ptr(pointcut);
 	return 0;
 }
 
 int pointcut_parse(const char *text, struct pointcut **ret_pointcut, size_t *ret_column,
 		   struct why *why)
 {
-	_cleanup_(pointcut_freep) struct pointcut *pointcut = NULL;
 	struct parser parser = {.text = text, .why = why};
 	int r;
 
-	pointcut = calloc(1, sizeof(*pointcut));
-	if (!pointcut)
-		return -ENOMEM;
-	r = parse(&parser, &pointcut->root);
-	if (r < 0) {
-		if (ret_column)
-			*ret_column = parser.column;
-		return r;
+	r = parse_whole(&parser, ret_pointcut);
+	if (r < 0 && ret_column)
+		*ret_column = parser.column;
+	return r;
+}
+
+static int print_size(const struct node *node, struct text *text)
+{
+	if (node->least == node->most)
+		return text_printf(text, "size(%" PRIu64 ")", node->least);
+	if (node->most == UINT64_MAX)
+		return text_printf(text, "size(%" PRIu64 "..)", node->least);
+	return text_printf(text, "size(%" PRIu64 "..%" PRIu64 ")", node->least, node->most);
+}
+
+static int print_within(const struct node *node, struct text *text)
+{
+	const char *prefix = "";
+
+	for (size_t i = 0; node->is_explicit && i < ARRAY_SIZE(places); i++) {
+		if (places[i].place == node->places)
+			prefix = places[i].prefix;
 	}
-	*ret_pointcut = take_ptr(pointcut);
-	return 0;
+	return text_printf(text, "within(%s%s)", prefix, node->text);
+}
+
+static int node_print(const struct node *node, struct text *text);
+
+/* In parentheses where it would else be read as part of what is around it. */
+static int print_child(const struct node *parent, const struct node *child, struct text *text)
+{
+	bool wrap = child->kind <= parent->kind && child->n_children > 1;
+	int r = 0;
+
+	if (wrap)
+		r = text_append(text, "(", 1);
+	if (r == 0)
+		r = node_print(child, text);
+	if (r == 0 && wrap)
+		r = text_append(text, ")", 1);
+	return r;
+}
+
+static int print_list(const struct node *node, const char *operator, struct text *text)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < node->n_children; i++) {
+		if (i > 0)
+			r = text_append(text, operator, strlen(operator));
+		if (r == 0)
+			r = print_child(node, &node->children[i], text);
+	}
+	return r;
 }
 
 static int node_print(const struct node *node, struct text *text)
 {
-	const struct pattern *pattern = &node->pattern;
-	int r = 0;
+	int r;
 
-	if (node->kind == NODE_PATTERN)
-		return text_printf(text, "%s%s%s", pattern->module ? pattern->module : "",
-				   pattern->module ? ":" : "", pattern->written);
-	for (size_t i = 0; r == 0 && i < node->n_children; i++) {
-		if (i > 0)
-			r = text_append(text, " || ", 4);
-		if (r == 0)
-			r = node_print(&node->children[i], text);
+	switch (node->kind) {
+	case NODE_ANY_OF:
+		return print_list(node, " || ", text);
+	case NODE_ALL_OF:
+		return print_list(node, " && ", text);
+	case NODE_NOT:
+		r = text_append(text, "!", 1);
+		return r < 0 ? r : print_child(node, node->children, text);
+	case NODE_PATTERN:
+		return pattern_print(&node->pattern, node->is_execution, text);
+	case NODE_WITHIN:
+		return print_within(node, text);
+	case NODE_EXE:
+		return text_printf(text, "exe(%s)", node->text);
+	case NODE_SIZE:
+		return print_size(node, text);
+	case NODE_USDT:
+		return text_printf(text, "usdt(%s:%s)", node->text, node->name);
+	case NODE_ANNOTATED:
+		return text_printf(text, "annotated()");
 	}
-	return r;
+	return -EINVAL;
 }
 
 int pointcut_print(const struct pointcut *pointcut, struct text *text)
@@ -507,105 +579,362 @@ int pointcut_print(const struct pointcut *pointcut, struct text *text)
 	return node_print(&pointcut->root, text);
 }
 
-static bool matches_squeezed(const struct pattern *pattern, const char *name)
-{
-	_cleanup_free_ char *squeezed = NULL;
+/* In this order: "and" is the least, "or" the greatest of its children. */
+enum truth { NO, PERHAPS, YES };
 
-	squeezed = strdup(name);
-	if (!squeezed)
+enum knowledge { KNOWS_MODULE = 1, KNOWS_FUNCTION = 2, KNOWS_PROGRAM = 4, KNOWS_KIND = 8 };
+
+struct question {
+	const struct pointcut_subject *subject;
+	unsigned int knows; /* of enum knowledge: which parts of the subject count */
+	const char *matched; /* the name that a pattern meant */
+	bool is_called;	    /* a usdt() holds */
+	int error;
+	struct why *why;
+};
+
+static enum truth ask(const struct node *node, struct question *question);
+
+static enum truth truth_of(struct question *question, int r)
+{
+	if (r < 0)
+		question->error = r;
+	return r > 0 ? YES : NO;
+}
+
+static enum truth least(enum truth a, enum truth b)
+{
+	return a < b ? a : b;
+}
+
+static enum truth greatest(enum truth a, enum truth b)
+{
+	return a > b ? a : b;
+}
+
+static enum truth ask_module(const char *glob, const struct question *question)
+{
+	const struct pointcut_subject *subject = question->subject;
+
+	if (!(question->knows & KNOWS_MODULE))
+		return PERHAPS;
+	return subject->module_path && binary_is_named(glob, subject->module_path, subject->soname) ? YES : NO;
+}
+
+static enum truth ask_names(const struct pattern *pattern, struct question *question)
+{
+	const struct pointcut_subject *subject = question->subject;
+	const char *matched;
+	int r = 0;
+
+	if (!(question->knows & KNOWS_FUNCTION))
+		return PERHAPS;
+	for (size_t i = 0; r == 0 && i < subject->n_names; i++)
+		r = pattern_match(pattern, &subject->names[i], &matched, question->why);
+	if (r > 0 && !question->matched)
+		question->matched = matched;
+	return truth_of(question, r);
+}
+
+static enum truth ask_pattern(const struct pattern *pattern, struct question *question)
+{
+	const char *before = question->matched;
+	enum truth truth = YES;
+
+	/* the name comes last: it costs more, and is told where it matches */
+	if (pattern->module)
+		truth = ask_module(pattern->module, question);
+	if (truth != NO)
+		truth = least(truth, ask_names(pattern, question));
+	if (truth == NO)
+		question->matched = before;
+	return truth;
+}
+
+/* A scope is named with the arguments of its template or without: "std::vector" means all vectors. */
+static bool is_scope(const char *glob, const char *scope)
+{
+	_cleanup_free_ char *template = NULL;
+	size_t size = strlen(scope), depth = 0;
+
+	if (text_glob(glob, scope))
+		return true;
+	if (size == 0 || scope[size - 1] != '>')
 		return false;
-	squeeze_space(squeezed);
-	return glob_matches(&pattern->squeezed, squeezed);
-}
-
-static const char *pattern_match(const struct pattern *pattern, const struct pointcut_names *names)
-{
-	if (pattern->has_arguments && names->with_arguments &&
-	    matches_squeezed(pattern, names->with_arguments))
-		return names->with_arguments;
-	/*
-	 * also where the pattern has a "(": that may be of "operator()" or of a function around
-	 * this one
-	 */
-	if (names->plain && glob_matches(&pattern->name, names->plain))
-		return names->plain;
-	if (names->plain && pattern->squeezed.text && matches_squeezed(pattern, names->plain))
-		return names->plain;
-	if (glob_matches(&pattern->name, names->linker_name))
-		return names->linker_name;
-	return NULL;
-}
-
-static const char *node_match(const struct node *node, const char *module_path, const char *soname,
-			      const struct pointcut_names *names)
-{
-	const char *name = NULL;
-
-	if (node->kind == NODE_PATTERN) {
-		/* the name first: it is what differs, and it costs less */
-		name = pattern_match(&node->pattern, names);
-		if (name && node->pattern.module &&
-		    !binary_is_named(node->pattern.module, module_path, soname))
-			return NULL;
-		return name;
+	for (size_t i = size; i-- > 0;) {
+		depth += scope[i] == '>';
+		depth -= scope[i] == '<';
+		if (depth == 0) {
+			template = strndup(scope, i);
+			return template && i > 0 && text_glob(glob, template);
+		}
 	}
-	for (size_t i = 0; !name && i < node->n_children; i++)
-		name = node_match(&node->children[i], module_path, soname, names);
-	return name;
+	return false;
 }
 
-bool pointcut_matches(const struct pointcut *pointcut, const char *module_path, const char *soname,
-		      const struct pointcut_names *names, const char **ret_matched)
+static int match_scope(const struct node *node, const char *name, struct why *why)
 {
-	const char *name = node_match(&pointcut->root, module_path, soname, names);
+	_cleanup_free_ char *scope = strdup(name);
+	int r = 0;
 
-	if (name && ret_matched)
-		*ret_matched = name;
-	return name;
+	if (!scope)
+		return -ENOMEM;
+	for (size_t n = name_next_scope(name, 0); r == 0 && n > 0; n = name_next_scope(name, n)) {
+		scope[n] = '\0';
+		r = node->regex ? regex_match(node->regex, scope, why) : is_scope(node->text, scope);
+	}
+	return r;
 }
 
-static bool node_wants_arguments(const struct node *node)
+static enum truth ask_scopes(const struct node *node, struct question *question)
 {
-	bool wants = node->kind == NODE_PATTERN && node->pattern.has_arguments;
+	const struct pointcut_subject *subject = question->subject;
+	int r = 0;
 
-	for (size_t i = 0; !wants && i < node->n_children; i++)
-		wants = node_wants_arguments(&node->children[i]);
-	return wants;
+	if (!(question->knows & KNOWS_FUNCTION))
+		return PERHAPS;
+	for (size_t i = 0; r == 0 && i < subject->n_names; i++) {
+		if (subject->names[i].plain)
+			r = match_scope(node, subject->names[i].plain, question->why);
+	}
+	return truth_of(question, r);
 }
 
-bool pointcut_wants_arguments(const struct pointcut *pointcut)
+/* A glob with a '/' means a path or the end of one, else the file's name. */
+static bool is_file(const char *glob, const char *path)
 {
-	return node_wants_arguments(&pointcut->root);
+	if (!strchr(glob, '/'))
+		return text_glob(glob, text_file_name(path));
+	for (const char *at = path; at; at = strchr(at + 1, '/')) {
+		if (text_glob(glob, at) || (*at == '/' && text_glob(glob, at + 1)))
+			return true;
+	}
+	return false;
 }
 
-static bool node_wants_module(const struct node *node, const char *path, const char *soname)
+static enum truth ask_source(const struct node *node, struct question *question)
 {
-	bool wants = node->kind == NODE_PATTERN &&
-		     (!node->pattern.module || binary_is_named(node->pattern.module, path, soname));
+	const struct pointcut_subject *subject = question->subject;
+	const char *path;
+	int r;
 
-	for (size_t i = 0; !wants && i < node->n_children; i++)
-		wants = node_wants_module(&node->children[i], path, soname);
-	return wants;
+	if (!(question->knows & KNOWS_FUNCTION))
+		return PERHAPS;
+	if (!subject->find_source)
+		return NO;
+	r = subject->find_source(subject->opaque, &path);
+	if (r == 0)
+		r = node->regex ? regex_match(node->regex, path, question->why) : is_file(node->text, path);
+	return truth_of(question, r == -ENOENT ? 0 : r);
+}
+
+static enum truth ask_module_of(const struct node *node, struct question *question)
+{
+	if (!node->regex)
+		return ask_module(node->text, question);
+	if (!(question->knows & KNOWS_MODULE))
+		return PERHAPS;
+	if (!question->subject->module_path)
+		return NO;
+	return truth_of(question, regex_match(node->regex, question->subject->module_path, question->why));
+}
+
+static enum truth ask_within(const struct node *node, struct question *question)
+{
+	enum truth truth = NO;
+
+	if (node->places & PLACE_MODULE)
+		truth = ask_module_of(node, question);
+	if (truth != YES && node->places & PLACE_CLASS)
+		truth = greatest(truth, ask_scopes(node, question));
+	if (truth != YES && node->places & PLACE_FILE)
+		truth = greatest(truth, ask_source(node, question));
+	return truth;
+}
+
+static enum truth ask_exe(const struct node *node, const struct question *question)
+{
+	const char *program = question->subject->program;
+
+	if (!(question->knows & KNOWS_PROGRAM) || !program)
+		return PERHAPS;
+	return binary_is_named(node->text, program, NULL) ? YES : NO;
+}
+
+static enum truth ask_size(const struct node *node, const struct question *question)
+{
+	uint64_t size = question->subject->size;
+
+	if (!(question->knows & KNOWS_FUNCTION))
+		return PERHAPS;
+	return size > 0 && node->least <= size && size <= node->most ? YES : NO;
+}
+
+static enum truth ask_usdt(const struct node *node, struct question *question)
+{
+	const struct pointcut_subject *subject = question->subject;
+
+	if (!(question->knows & KNOWS_KIND))
+		return PERHAPS;
+	if (!subject->provider || !text_glob(node->text, subject->provider) || !text_glob(node->name, subject->probe))
+		return NO;
+	question->is_called = true;
+	return YES;
+}
+
+static enum truth ask_annotated(const struct question *question)
+{
+	if (!(question->knows & KNOWS_FUNCTION))
+		return PERHAPS;
+	return question->subject->is_annotated ? YES : NO;
+}
+
+/* What is told of a part that does not hold, does not count. */
+static enum truth ask_list(const struct node *node, struct question *question)
+{
+	struct question before = *question;
+	bool all = node->kind == NODE_ALL_OF;
+	enum truth truth = all ? YES : NO, decided = all ? NO : YES;
+
+	for (int pass = 0; pass < 2 && truth != decided; pass++) {
+		for (size_t i = 0; i < node->n_children && truth != decided; i++) {
+			if (node->children[i].asks_source != pass)
+				continue;
+			truth = all ? least(truth, ask(&node->children[i], question))
+				    : greatest(truth, ask(&node->children[i], question));
+		}
+	}
+	if (truth == NO) {
+		question->matched = before.matched;
+		question->is_called = before.is_called;
+	}
+	return truth;
+}
+
+static enum truth ask_not(const struct node *node, struct question *question)
+{
+	struct question inner = *question;
+	enum truth truth = ask(node->children, &inner);
+
+	question->error = inner.error;
+	return YES - truth;
+}
+
+static enum truth ask(const struct node *node, struct question *question)
+{
+	if (question->error < 0)
+		return NO;
+	switch (node->kind) {
+	case NODE_ANY_OF:
+	case NODE_ALL_OF:
+		return ask_list(node, question);
+	case NODE_NOT:
+		return ask_not(node, question);
+	case NODE_PATTERN:
+		return ask_pattern(&node->pattern, question);
+	case NODE_WITHIN:
+		return ask_within(node, question);
+	case NODE_EXE:
+		return ask_exe(node, question);
+	case NODE_SIZE:
+		return ask_size(node, question);
+	case NODE_USDT:
+		return ask_usdt(node, question);
+	case NODE_ANNOTATED:
+		return ask_annotated(question);
+	}
+	return NO;
+}
+
+int pointcut_matches(const struct pointcut *pointcut, const struct pointcut_subject *subject,
+		     const char **ret_matched, struct why *why)
+{
+	struct question question = {
+		.subject = subject,
+		.knows = KNOWS_MODULE | KNOWS_FUNCTION | KNOWS_PROGRAM | KNOWS_KIND,
+		.why = why,
+	};
+	enum truth truth = ask(&pointcut->root, &question);
+
+	if (question.error < 0)
+		return question.error;
+	/* "everything but" means functions: a static probe has to be called by its name */
+	if (truth == NO || (subject->provider && !question.is_called))
+		return 0;
+	if (question.matched && ret_matched)
+		*ret_matched = question.matched;
+	return 1;
+}
+
+/* Whether it may hold, by what is known of the subject. An expression that cannot be decided may. */
+static bool may_hold(const struct pointcut *pointcut, const struct pointcut_subject *subject, unsigned int knows)
+{
+	struct question question = {.subject = subject, .knows = knows};
+
+	return ask(&pointcut->root, &question) != NO || question.error < 0;
 }
 
 bool pointcut_wants_module(const struct pointcut *pointcut, const char *module_path,
 			   const char *soname)
 {
-	return node_wants_module(&pointcut->root, module_path, soname);
-}
+	const struct pointcut_subject subject = {.module_path = module_path, .soname = soname};
 
-static bool node_wants_all(const struct node *node)
-{
-	bool wants = node->kind == NODE_PATTERN && !node->pattern.module;
-
-	for (size_t i = 0; !wants && i < node->n_children; i++)
-		wants = node_wants_all(&node->children[i]);
-	return wants;
+	return may_hold(pointcut, &subject, KNOWS_MODULE);
 }
 
 bool pointcut_wants_all_modules(const struct pointcut *pointcut)
 {
-	return node_wants_all(&pointcut->root);
+	return pointcut_wants_module(pointcut, NULL, NULL);
+}
+
+bool pointcut_wants_program(const struct pointcut *pointcut, const char *program)
+{
+	const struct pointcut_subject subject = {.program = program};
+
+	return may_hold(pointcut, &subject, KNOWS_PROGRAM);
+}
+
+bool pointcut_wants_functions(const struct pointcut *pointcut)
+{
+	const struct pointcut_subject subject = {};
+
+	return may_hold(pointcut, &subject, KNOWS_KIND);
+}
+
+/* Calls `visit` for each leaf; not_too: for those under a "!" as well. Stops at what is not 0, and returns it. */
+static int visit_leaves(const struct node *node, bool not_too, int (*visit)(const struct node *, void *), void *opaque)
+{
+	int r = 0;
+
+	if (node->kind == NODE_NOT && !not_too)
+		return 0;
+	if (node->kind > NODE_NOT)
+		return visit(node, opaque);
+	for (size_t i = 0; r == 0 && i < node->n_children; i++)
+		r = visit_leaves(&node->children[i], not_too, visit, opaque);
+	return r;
+}
+
+static int has_arguments(const struct node *node, void *opaque)
+{
+	(void)opaque;
+	return node->kind == NODE_PATTERN && node->pattern.has_arguments;
+}
+
+bool pointcut_wants_arguments(const struct pointcut *pointcut)
+{
+	return visit_leaves(&pointcut->root, true, has_arguments, NULL);
+}
+
+static int is_usdt(const struct node *node, void *opaque)
+{
+	(void)opaque;
+	return node->kind == NODE_USDT;
+}
+
+bool pointcut_wants_static_probes(const struct pointcut *pointcut)
+{
+	return visit_leaves(&pointcut->root, false, is_usdt, NULL);
 }
 
 static int add_once(struct strings *strings, const char *item)
@@ -613,34 +942,36 @@ static int add_once(struct strings *strings, const char *item)
 	return strings_contain(strings, item) ? 0 : strings_add(strings, item);
 }
 
-static int node_modules(const struct node *node, struct strings *globs)
+static int add_module(const struct node *node, void *globs)
 {
-	int r = 0;
-
 	if (node->kind == NODE_PATTERN && node->pattern.module)
-		r = add_once(globs, node->pattern.module);
-	for (size_t i = 0; r == 0 && i < node->n_children; i++)
-		r = node_modules(&node->children[i], globs);
-	return r;
+		return add_once(globs, node->pattern.module);
+	if (node->kind == NODE_WITHIN && node->places & PLACE_MODULE && !node->regex)
+		return add_once(globs, node->text);
+	return 0;
 }
 
 int pointcut_modules(const struct pointcut *pointcut, struct strings *globs)
 {
-	return node_modules(&pointcut->root, globs);
+	return visit_leaves(&pointcut->root, false, add_module, globs);
 }
 
-static int node_name_globs(const struct node *node, struct strings *globs)
+static int add_exe(const struct node *node, void *globs)
 {
-	int r = 0;
+	return node->kind == NODE_EXE ? add_once(globs, node->text) : 0;
+}
 
-	if (node->kind == NODE_PATTERN)
-		r = add_once(globs, node->pattern.written);
-	for (size_t i = 0; r == 0 && i < node->n_children; i++)
-		r = node_name_globs(&node->children[i], globs);
-	return r;
+int pointcut_exe_globs(const struct pointcut *pointcut, struct strings *globs)
+{
+	return visit_leaves(&pointcut->root, true, add_exe, globs);
+}
+
+static int add_name(const struct node *node, void *globs)
+{
+	return node->kind == NODE_PATTERN && !node->pattern.regex ? add_once(globs, node->pattern.written) : 0;
 }
 
 int pointcut_name_globs(const struct pointcut *pointcut, struct strings *globs)
 {
-	return node_name_globs(&pointcut->root, globs);
+	return visit_leaves(&pointcut->root, false, add_name, globs);
 }

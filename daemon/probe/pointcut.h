@@ -2,23 +2,29 @@
 /*
  * probe/pointcut.h - the expression that selects join points: parse, match, print back
  *
- *     pointcut = pattern { "||" pattern }
- *     pattern  = [ module ":" ] name
+ *     pointcut = term { "||" term }
+ *     term     = factor { "&&" factor }
+ *     factor   = [ "!" ] ( "(" pointcut ")" | designator | pattern )
+ *     pattern  = [ module ":" ] ( name | "/" regex "/" [ "i" ] )
+ *     designator = "execution(" pattern ")" | "within(" [ "module:" | "file:" | "class:" ] what ")" | "exe(" glob ")"
+ *                | "size(" N ".." M ")" | "usdt(" provider ":" name ")" | "annotated()"
  *
- *     libmpi.so*:MPI_* || LAMMPS_NS::Pair*::compute || solve(int, double*)
+ *     libmpi.so*:MPI_* || LAMMPS_NS::Pair*::compute && !within(file:*_omp.cpp) || solve(int, double*)
  *
  * Globs know * ? [a-z] [!a-z] and \. A colon that stands alone ends the module; "::" belongs to a
  * name. The name is matched against the demangled name, with its argument list if the pattern has a
  * "(", and against the linker name; white space in argument lists does not matter. After "operator"
  * the characters of an operator are no glob and no bracket, but for the '*' of "operator*" (all
- * operators; the product is "operator\*").
+ * operators; the product is "operator\*"). docs/pointcuts.md has all of it.
  */
 #ifndef PERFFLOW_PROBE_POINTCUT_H
 #define PERFFLOW_PROBE_POINTCUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "probe/pattern.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 #include "util/why.h"
@@ -31,29 +37,44 @@ struct pointcut;
  */
 int pointcut_parse(const char *text, struct pointcut **ret_pointcut, size_t *ret_column,
 		   struct why *why);
+/* Reads as far as a pointcut goes, from parser->at. */
+int pointcut_parse_part(struct parser *parser, struct pointcut **ret_pointcut);
+/* -EINVAL with a sentence where the text is longer than an expression may be. */
+int pointcut_check_length(struct parser *parser);
 void pointcut_free(struct pointcut *pointcut);
 DEFINE_CLEANUP(struct pointcut, pointcut_free)
 
 /* Appends an expression that parses to the same pointcut. */
 int pointcut_print(const struct pointcut *pointcut, struct text *text);
 
-/* The names of one function, as far as they are known; only linker_name is never NULL. */
-struct pointcut_names {
-	const char *linker_name;
-	const char *plain;	    /* demangled, without arguments */
-	const char *with_arguments; /* demangled */
+/* What is known of a function, or of a static probe. */
+struct pointcut_subject {
+	/* a module is given by its path (for globs with a '/'; else its last part counts) and its soname or NULL */
+	const char *module_path, *soname;
+	const char *program; /* path of the program of the process; NULL: not known, exe() may hold */
+	const struct pointcut_names *names; /* all names of the function; a static probe has none */
+	size_t n_names;
+	uint64_t size;		     /* of its code; 0: not known, size() does not hold */
+	bool is_annotated;	     /* in its source: annotated() */
+	const char *provider, *probe; /* of a static probe; NULL of a function */
+	/* Called only where it comes to depend on the source file; -ENOENT if that is not known. NULL: it is not known. */
+	int (*find_source)(void *opaque, const char **ret_path);
+	void *opaque;
 };
+
+/*
+ * Returns 1 if the pointcut selects it, 0 if not, or a negative errno. Which of its names a pattern meant goes to
+ * *ret_matched, which may be NULL; it is left alone where no pattern did.
+ */
+int pointcut_matches(const struct pointcut *pointcut, const struct pointcut_subject *subject,
+		     const char **ret_matched, struct why *why);
 
 /* Whether names with argument lists can make a difference: else they need not be demangled. */
 bool pointcut_wants_arguments(const struct pointcut *pointcut);
 
-/*
- * Whether the function of that name in that module is selected. A module is given by its path (for
- * globs with a '/'; else its last part counts) and its soname or NULL, see binary_is_named(). The
- * name that matched (one of those passed in) goes to *ret_matched, which may be NULL.
- */
-bool pointcut_matches(const struct pointcut *pointcut, const char *module_path, const char *soname,
-		      const struct pointcut_names *names, const char **ret_matched);
+/* Whether it may select functions, and static probes: else there is no need to look for them. */
+bool pointcut_wants_functions(const struct pointcut *pointcut);
+bool pointcut_wants_static_probes(const struct pointcut *pointcut);
 
 /*
  * Whether any function of that module may be selected: so that others need not be read. soname may
@@ -62,11 +83,17 @@ bool pointcut_matches(const struct pointcut *pointcut, const char *module_path, 
 bool pointcut_wants_module(const struct pointcut *pointcut, const char *module_path,
 			   const char *soname);
 
-/* Whether there is a pattern without a module, which looks into every one. */
+/* Whether it may select something in a module that it does not name. */
 bool pointcut_wants_all_modules(const struct pointcut *pointcut);
+
+/* Whether it may select anything in a process that runs the program at this path: what exe() decides. */
+bool pointcut_wants_program(const struct pointcut *pointcut, const char *program);
 
 /* Adds the globs for modules that are named, each once. */
 int pointcut_modules(const struct pointcut *pointcut, struct strings *globs);
+
+/* Adds the globs of exe(), each once: the session has to keep apart the processes that they mean. */
+int pointcut_exe_globs(const struct pointcut *pointcut, struct strings *globs);
 
 /* Adds the globs for names that stand in the pointcut, for a search of what is near to them. */
 int pointcut_name_globs(const struct pointcut *pointcut, struct strings *globs);

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Only the first instructions are looked at, by their bytes: no disassembler is needed for that.
- * The rules are those of arch/x86/kernel/uprobes.c. What the kernel refuses has to be known here,
- * since one refused probe fails all that are attached together with it where the file is mapped
- * already, and is left out in silence where it is not.
+ * binary/ knows the code and the signs of exceptions; here they are weighed. The file decides as a whole and not each
+ * function: an exception passes through a function that has nothing to clean up, too. That a leaf calls nobody who could
+ * throw would allow it a return probe, but for handlers of signals that throw, or end the thread.
  *
- * Behind `endbr64` the probe moves on only where nothing but the function's entry leads to the next
- * instruction: push, of which no compiler makes the head of a loop; nop, which stands before a
- * label and not behind it; a jump to elsewhere, to which a jump would have been made to go there at
- * once. It does not move to a call or a conditional jump: a loop may begin with a call, and a
- * condition that nothing has set yet is no compiler's. At all of them the stack pointer is still
- * the one of the entry, which return probes need.
- *
- * On AArch64 `bti` and `paciasp` are executed out of line like others, so the probe stays at the
- * entry.
+ * A function that jumps to its own first instruction would be entered once a turn, as it seems to a probe there, and each
+ * return probe would stack up on the last; so nobody looks at its returns.
  */
 #include "probe/site.h"
 
@@ -21,171 +13,214 @@
 #include <errno.h>
 #include <string.h>
 
-#define ENDBR64_BYTES  4
-#define MAX_CODE_BYTES 32
+#include "binary/unwind.h"
 
 /*
- * One bit for each opcode: may a probe be put on it? The kernel's table for 64-bit code, row by
- * row.
+ * What a probe costs, in nanoseconds, as tests/bench/bench_span measures it in a virtual machine: an entry on `push` (emulated),
+ * on `sub` (single-stepped), with a return probe and without. On bare metal stepping costs two to three times an emulated
+ * probe instead of fifteen. Other machines differ; the relations are what the choice is shown by.
  */
-static const uint16_t good_opcodes[16] = {
-	0xbf3f, 0x3f3f, 0x7f7f, 0x7f7f, 0xffff, 0xffff, 0x0ff8, 0xffff,
-	0xfffb, 0xfbff, 0xffff, 0xffff, 0x0fff, 0xff8f, 0x0b0f, 0xf3ec,
+static const struct {
+	unsigned int emulated, stepped, optimised, return_probe;
+} costs_ns = {
+	.emulated = 600,
+	.stepped = 10000,
+	.optimised = 300,
+	.return_probe = 900,
 };
 
-static bool is_jump_elsewhere(const uint8_t *code, size_t size)
-{
-	static const uint8_t to_itself[] = {0xfb, 0xff, 0xff, 0xff};
+struct site_chooser {
+	const struct binary *binary;
+	struct unwind unwind;
+	struct code *code;
+	const char *distrust; /* why no return probes, or NULL */
+};
 
-	if (size >= 2 && code[0] == 0xeb)
-		return code[1] != 0xfe;
-	return size >= 5 && code[0] == 0xe9 && memcmp(code + 1, to_itself, sizeof(to_itself)) != 0;
+static const char *const mode_names[] = {"auto", "sites", "probes", "never"};
+
+const char *site_mode_name(enum site_mode mode)
+{
+	return mode_names[mode];
 }
 
-static bool is_push(const uint8_t *code, size_t size)
+int site_mode_parse(const char *name, enum site_mode *ret_mode)
 {
-	if (size >= 2 && code[0] == 0x41) /* of r8 to r15 */
-		return code[1] >= 0x50 && code[1] <= 0x57;
-	return size >= 1 && code[0] >= 0x50 && code[0] <= 0x57;
+	for (size_t i = 0; i < ARRAY_SIZE(mode_names); i++) {
+		if (strcmp(name, mode_names[i]) == 0) {
+			*ret_mode = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
-/*
- * Not `f3 90`, which is pause. The nop of five bytes is what kernels from 6.18 use a system call
- * for.
- */
-static bool is_nop(const uint8_t *code, size_t size)
+const char *site_returns_name(enum site_returns returns)
 {
-	static const uint8_t five[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+	static const char *const names[] = {"entry only", "exit sites", "return probe"};
 
-	if (size >= 1 && code[0] == 0x90)
-		return true;
-	if (size >= 2 && code[0] == 0x66 && code[1] == 0x90)
-		return true;
-	return size >= sizeof(five) && memcmp(code, five, sizeof(five)) == 0;
+	return names[returns];
+}
+
+void site_done(struct site *site)
+{
+	free(site->exits);
+	*site = (struct site){};
 }
 
 bool site_is_emulated(const uint8_t *code, size_t size)
 {
-	if (is_push(code, size) || is_nop(code, size))
-		return true;
-	if (size >= 2 && (code[0] == 0xeb || (code[0] >= 0x70 && code[0] <= 0x7f)))
-		return true;
-	if (size >= 5 && (code[0] == 0xe8 || code[0] == 0xe9))
-		return true;
-	return size >= 6 && code[0] == 0x0f && code[1] >= 0x80 && code[1] <= 0x8f;
+	return instruction_is_emulated(EM_X86_64, code, size);
 }
 
-/* lock, and the segments that mean nothing in 64-bit code */
-static bool is_refused_prefix(uint8_t byte)
+int site_chooser_open(const struct binary *binary, const struct symbols *symbols, struct site_chooser **ret_chooser,
+		      struct why *why)
 {
-	return byte == 0xf0 || byte == 0x26 || byte == 0x2e || byte == 0x36 || byte == 0x3e;
-}
+	_cleanup_(site_chooser_closep) struct site_chooser *chooser = NULL;
+	int r;
 
-static bool is_prefix(uint8_t byte)
-{
-	return is_refused_prefix(byte) || (byte >= 0x64 && byte <= 0x67) || byte == 0xf2 ||
-	       byte == 0xf3;
-}
-
-/* AMD's FMA4 and XOP, which glibc has builds for: the kernel's decoder does not know them. */
-static bool is_undecoded(const uint8_t *code)
-{
-	if (code[0] == 0x8f)
-		return (code[1] & 0x1f) >= 8;
-	return code[0] == 0xc4 && (code[1] & 0x1f) == 3 &&
-	       ((code[3] >= 0x5c && code[3] <= 0x5f) || (code[3] >= 0x64 && code[3] <= 0x7f));
-}
-
-/* How many bytes stand before the opcode: REX, VEX, EVEX. */
-static size_t bytes_before_opcode(uint8_t first)
-{
-	switch (first) {
-	case 0xc5:
-		return 2;
-	case 0xc4:
-		return 3;
-	case 0x62:
-		return 4;
-	default:
-		return (first & 0xf0) == 0x40;
-	}
-}
-
-/*
- * Vector instructions (VEX, EVEX) are judged by their opcode in the table of other instructions,
- * which refuses common ones, as vmovd and vpxor: so does the kernel.
- */
-static bool is_refused(const uint8_t *code, size_t size)
-{
-	uint8_t opcode;
-
-	for (; size && is_prefix(*code); code++, size--) {
-		if (is_refused_prefix(*code))
-			return true;
-	}
-	if (!size || size <= bytes_before_opcode(*code))
-		return true;
-	if (size >= 4 && is_undecoded(code))
-		return true;
-	opcode = code[bytes_before_opcode(*code)];
-	return !(good_opcodes[opcode >> 4] & (1u << (opcode & 15)));
-}
-
-static bool begins_with_endbr(const uint8_t *code, size_t size)
-{
-	static const uint8_t endbr64[ENDBR64_BYTES] = {0xf3, 0x0f, 0x1e, 0xfa};
-
-	return size > ENDBR64_BYTES && memcmp(code, endbr64, ENDBR64_BYTES) == 0;
-}
-
-static int choose_x86(const struct symbol *symbol, const uint8_t *code, size_t size,
-		      struct site *site, struct why *why)
-{
-	if (symbol->size && symbol->size < size)
-		size = symbol->size;
-	if (is_refused(code, size))
-		return why_say(why, -ENOENT,
-			       "'%s' cannot be probed: the kernel refuses its first instruction",
-			       symbol->linker_name);
-
-	site->is_emulated = site_is_emulated(code, size);
-	if (!begins_with_endbr(code, size))
-		return 0;
-	code += ENDBR64_BYTES;
-	size -= ENDBR64_BYTES;
-	if (is_push(code, size) || is_nop(code, size) || is_jump_elsewhere(code, size)) {
-		site->entry_offset += ENDBR64_BYTES;
-		site->is_emulated = true;
-	}
+	chooser = calloc(1, sizeof(*chooser));
+	if (!chooser)
+		return -ENOMEM;
+	chooser->binary = binary;
+	r = unwind_read(binary, &chooser->unwind);
+	if (r == 0)
+		r = code_open(binary, symbols, &chooser->unwind, &chooser->code);
+	if (r < 0)
+		return why_set(why, r, "cannot take the code of '%s' apart", binary->path);
+	if (chooser->unwind.may_unwind)
+		chooser->distrust = chooser->unwind.reason;
+	else if (chooser->unwind.uses_several_stacks)
+		chooser->distrust = "it switches stacks";
+	*ret_chooser = take_ptr(chooser);
 	return 0;
 }
 
-int site_choose(const struct binary *binary, const struct symbol *symbol, struct site *ret_site,
-		struct why *why)
+void site_chooser_close(struct site_chooser *chooser)
 {
-	struct site site = {.entry_offset = symbol->file_offset};
-	uint8_t code[MAX_CODE_BYTES];
-	ssize_t size;
-	int r = 0;
+	if (!chooser)
+		return;
+	code_close(chooser->code);
+	unwind_done(&chooser->unwind);
+	free(chooser);
+}
 
-	size = binary_read(binary, symbol->file_offset, code, sizeof(code));
+void site_chooser_distrust(struct site_chooser *chooser, const char *reason)
+{
+	if (!chooser->distrust)
+		chooser->distrust = reason;
+}
+
+static int refuse(const struct symbol *symbol, const char *reason, struct why *why)
+{
+	return why_say(why, -ENOENT, "'%s' cannot be probed: %s", symbol->linker_name, reason);
+}
+
+static int choose_entry(struct site_chooser *chooser, const struct symbol *symbol, struct site *site, struct why *why)
+{
+	struct code_entry entry;
+	uint8_t code[32];
+	ssize_t size;
+	int r;
+
+	if (chooser->binary->machine == EM_AARCH64 && symbol->address % 4 != 0)
+		return refuse(symbol, "it does not begin at an instruction", why);
+	r = code_find_entry(chooser->code, symbol, &entry);
+	if (r == -EBADMSG)
+		return refuse(symbol, "its code is not in the file", why);
+	if (r < 0)
+		return why_set(why, r, "cannot read the code of '%s'", symbol->linker_name);
+	size = binary_read(chooser->binary, entry.file_offset, code, sizeof(code));
 	if (size < 0)
 		return why_set(why, size, "cannot read the code of '%s'", symbol->linker_name);
-	if (size == 0)
-		return why_say(why, -ENOENT, "'%s' cannot be probed: its code is not in the file",
-			       symbol->linker_name);
+	if (symbol->size && entry.file_offset == symbol->file_offset && symbol->size < (uint64_t)size)
+		size = symbol->size;
+	if (instruction_is_refused(chooser->binary->machine, code, size))
+		return refuse(symbol, "the kernel refuses its first instruction", why);
 
-	if (binary->machine == EM_X86_64)
-		r = choose_x86(symbol, code, size, &site, why);
-	else if (symbol->address % 4 != 0)
-		r = why_say(why, -ENOENT,
-			    "'%s' cannot be probed: it does not begin at an instruction",
-			    symbol->linker_name);
+	site->entry_offset = entry.file_offset;
+	site->is_emulated = entry.is_emulated;
+	site->is_optimised = entry.is_optimised;
+	memcpy(site->instruction, entry.instruction, sizeof(site->instruction));
+	return 0;
+}
+
+static void see_returns(struct site *site, enum site_returns returns, const char *reason)
+{
+	site->returns = returns;
+	site->reason = reason;
+}
+
+/* What no mode changes, since it would harm the program or tell lies. */
+static bool is_entry_only(const struct site_chooser *chooser, const struct symbol *symbol, const struct code_exits *exits,
+			  struct site *site)
+{
+	const char *reason = NULL;
+
+	if (symbol->returns_oddly)
+		reason = "it returns more than once, or minds who called it";
+	else if (chooser->binary->is_go)
+		reason = "it is written in Go, which moves its stacks";
+	else if (exits->loops_to_entry)
+		reason = "it loops to its first instruction, so that each turn looks like a call";
+	if (reason)
+		see_returns(site, SITE_ENTRY_ONLY, reason);
+	return reason;
+}
+
+/* Takes the exits if they are what is chosen. */
+static void choose_returns(const struct site_chooser *chooser, const struct symbol *symbol, enum site_mode mode,
+			   struct code_exits *exits, struct site *site)
+{
+	const char *asked = "this was asked for";
+
+	if (is_entry_only(chooser, symbol, exits, site))
+		return;
+	if (mode == SITE_MODE_NEVER)
+		return see_returns(site, SITE_ENTRY_ONLY, asked);
+	if (mode == SITE_MODE_PROBES)
+		return see_returns(site, SITE_RETURN_PROBE, asked);
+	if (mode == SITE_MODE_AUTO && !chooser->distrust)
+		return see_returns(site, SITE_RETURN_PROBE, chooser->unwind.reason);
+	if (!exits->is_complete)
+		return see_returns(site, SITE_ENTRY_ONLY, exits->reason);
+	see_returns(site, SITE_EXITS, mode == SITE_MODE_SITES ? asked : chooser->distrust);
+	site->n_exits = exits->n_items;
+	site->exits = take_ptr(exits->items);
+}
+
+/* Of a call that is left by the dearest of its exits. */
+static unsigned int cost_of(const struct site *site)
+{
+	unsigned int entry = site->is_optimised	  ? costs_ns.optimised
+			     : site->is_emulated ? costs_ns.emulated
+						  : costs_ns.stepped;
+	unsigned int exit = 0;
+
+	if (site->returns == SITE_RETURN_PROBE)
+		exit = costs_ns.return_probe;
+	for (size_t i = 0; i < site->n_exits; i++) {
+		unsigned int cost = site->exits[i].is_emulated ? costs_ns.emulated : costs_ns.stepped;
+
+		if (cost > exit)
+			exit = cost;
+	}
+	return entry + exit;
+}
+
+int site_choose(struct site_chooser *chooser, const struct symbol *symbol, enum site_mode mode, struct site *ret_site,
+		struct why *why)
+{
+	_cleanup_(code_exits_done) struct code_exits exits = {};
+	struct site site = {};
+	int r;
+
+	r = choose_entry(chooser, symbol, &site, why);
+	if (r == 0)
+		r = code_find_exits(chooser->code, symbol, &exits);
 	if (r < 0)
 		return r;
-
-	/* Go moves its stacks, and with them what a return probe has put there */
-	site.has_return_probe = !symbol->returns_oddly && !binary->is_go;
+	choose_returns(chooser, symbol, mode, &exits, &site);
+	site.cost_ns = cost_of(&site);
 	*ret_site = site;
 	return 0;
 }

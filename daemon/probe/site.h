@@ -1,28 +1,74 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * probe/site.h - where a function is probed, and how its return is seen
+ * probe/site.h - where a function is probed, and how its return is seen without harming the program
  *
- * x86 kernels emulate push, nop, jumps and call at a probe and single-step everything else, which
- * costs many times as much. So behind `endbr64` the probe goes on the next instruction where that
- * is one of those.
+ * A return probe is cheap and puts a foreign return address on the program's stack, which no exception passes and which
+ * the kernel forgets where stacks are switched. So where either may happen the function's exits are probed instead, and
+ * where these cannot all be found, its entry alone.
  */
 #ifndef PERFFLOW_PROBE_SITE_H
 #define PERFFLOW_PROBE_SITE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "binary/binary.h"
+#include "binary/code.h"
 #include "binary/symbol.h"
+#include "util/cleanup.h"
+#include "util/why.h"
+
+enum site_returns {
+	SITE_ENTRY_ONLY,   /* not at all */
+	SITE_EXITS,	   /* by probes on each instruction that leaves it; none where it never returns */
+	SITE_RETURN_PROBE, /* by the kernel's return probe */
+};
+const char *site_returns_name(enum site_returns returns); /* "entry only", "exit sites", "return probe" */
+
+/* What the user asks for: --returns. Functions that return oddly, and those of Go, get an entry probe alone in any mode. */
+enum site_mode {
+	SITE_MODE_AUTO,	  /* a return probe where that is safe, else exit sites */
+	SITE_MODE_SITES,  /* exit sites */
+	SITE_MODE_PROBES, /* a return probe, safe or not */
+	SITE_MODE_NEVER,  /* entries only */
+};
+const char *site_mode_name(enum site_mode mode);
+int site_mode_parse(const char *name, enum site_mode *ret_mode); /* -EINVAL */
 
 struct site {
 	uint64_t entry_offset; /* in the file: where the entry probe goes */
-	bool has_return_probe; /* else the entry alone is seen */
-	bool is_emulated;      /* the kernel need not single-step the instruction there */
+	char instruction[48];  /* what is there: "push rbp" */
+	bool is_emulated;      /* the kernel need not single-step it */
+	bool is_optimised;     /* the five-byte nop that kernels from 6.18 turn into a call */
+	enum site_returns returns;
+	const char *reason;	 /* why so: a static fragment of a sentence, "Rust panics unwind through it" */
+	struct code_exit *exits; /* owned; for SITE_EXITS */
+	size_t n_exits;
+	unsigned int cost_ns; /* what a call will cost, as a rule */
 };
 
+void site_done(struct site *site);
+
+static inline bool site_has_return_probe(const struct site *site)
+{
+	return site->returns == SITE_RETURN_PROBE;
+}
+
+/* Chooses for the functions of one binary. */
+struct site_chooser;
+
+/* The binary and its symbols stay the caller's, and have to live as long. */
+int site_chooser_open(const struct binary *binary, const struct symbols *symbols, struct site_chooser **ret_chooser,
+		      struct why *why);
+void site_chooser_close(struct site_chooser *chooser);
+DEFINE_CLEANUP(struct site_chooser, site_chooser_close)
+
+/* No return probes in SITE_MODE_AUTO, for something that the file does not tell: reason is a static fragment of a sentence. */
+void site_chooser_distrust(struct site_chooser *chooser, const char *reason);
+
 /* -ENOENT with a sentence: the function cannot be probed. */
-int site_choose(const struct binary *binary, const struct symbol *symbol, struct site *ret_site,
+int site_choose(struct site_chooser *chooser, const struct symbol *symbol, enum site_mode mode, struct site *ret_site,
 		struct why *why);
 
 /* Whether an x86-64 kernel emulates the instruction that begins at code (size bytes are there). */

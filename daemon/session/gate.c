@@ -26,6 +26,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "probe/features.h"
+
 #define HOLD_MS 2000
 
 struct gate {
@@ -224,6 +226,8 @@ int gate_open(int processes_fd, struct gate **ret_gate)
 	_cleanup_close_ int events = -1;
 	int sockets[2], r;
 
+	if (feature_is_disabled(FEATURE_GATE))
+		return -EOPNOTSUPP;
 	gate = calloc(1, sizeof(*gate));
 	if (!gate)
 		return -ENOMEM;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -189,7 +190,7 @@ static int check_matches(struct session *session, struct session_failure *failur
 	const struct weave *weave = &session->weave;
 	int r;
 
-	for (size_t i = 0; i < weave->n_pointcuts; i++) {
+	for (size_t i = 0; i < weave->n_aspects; i++) {
 		if (weave->matched[i])
 			continue;
 		failure->fault = SESSION_FAULT_MATCH;
@@ -320,14 +321,18 @@ static bool is_in_our_root(const struct mapping *mapping)
 	return stat(mapping->path, &status) == 0 && status.st_dev == mapping->dev && status.st_ino == mapping->ino;
 }
 
+/* One that has ended meanwhile is nobody's any more: then it may have been in scope, and weaving too much does no harm. */
+static bool is_foreign(const struct session *session, pid_t pid)
+{
+	return session->pid && !attach_has_process(session->attach, pid) && (kill(pid, 0) == 0 || errno != ESRCH);
+}
+
 static void on_mapping(const struct mapping *mapping, void *userdata)
 {
 	struct session *session = userdata;
 	char file[PATH_MAX + 32];
 
-	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino))
-		return;
-	if (session->pid && !attach_has_process(session->attach, mapping->pid))
+	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino) || is_foreign(session, mapping->pid))
 		return;
 	if (is_in_our_root(mapping))
 		snprintf(file, sizeof(file), "%s", mapping->path);
@@ -379,7 +384,7 @@ static void close_sources(struct session *session)
 
 static void warn_of_unmatched(struct session *session)
 {
-	for (size_t i = 0; i < session->weave.n_pointcuts; i++)
+	for (size_t i = 0; i < session->weave.n_aspects; i++)
 		if (!session->weave.matched[i])
 			warn(session, "'%s' matched no function of any program that ran", session->aspects.items[i]);
 	if (session->mappings && mappings_n_lost(session->mappings))
@@ -506,7 +511,7 @@ static int start(struct session *session, const struct session_config *config, i
 	r = labels_new(&session->labels);
 	if (r < 0)
 		return r;
-	r = weave_init(&session->weave, session->labels, config->aspects, failure);
+	r = weave_init(&session->weave, session->labels, config->aspects, config->returns, failure);
 	if (r < 0)
 		return r;
 	r = check_scope(config, &program, failure);

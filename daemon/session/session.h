@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "perfflow/event.h"
+#include "probe/site.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 #include "util/why.h"
@@ -26,6 +27,7 @@ struct session_config {
 	int output_fd;		       /* owned by the session from then on (also on failure), or -1: only count */
 	bool compress;
 	bool allow_empty;
+	enum site_mode returns; /* how returns are seen, where an aspect does not say it */
 	uid_t uid;
 	pid_t client_pid;
 };

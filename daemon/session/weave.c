@@ -64,26 +64,29 @@ static void view_init(struct view *view, pid_t pid)
 
 static int parse_aspect(struct weave *weave, const char *aspect, struct session_failure *failure)
 {
-	int r = pointcut_parse(aspect, &weave->pointcuts[weave->n_pointcuts], &failure->column, &failure->why);
+	int r = aspect_parse(aspect, &weave->aspects[weave->n_aspects], &failure->column, &failure->why);
 
 	if (r == -EINVAL) {
 		failure->fault = SESSION_FAULT_ASPECT;
 		failure->aspect = strdup(aspect);
 	}
-	if (r >= 0)
-		weave->n_pointcuts++;
-	return r;
+	if (r < 0)
+		return r;
+	if (!weave->aspects[weave->n_aspects]->says_returns)
+		weave->aspects[weave->n_aspects]->returns = weave->returns;
+	weave->n_aspects++;
+	return 0;
 }
 
-int weave_init(struct weave *weave, struct labels *labels, const struct strings *aspects,
+int weave_init(struct weave *weave, struct labels *labels, const struct strings *aspects, enum site_mode returns,
 	       struct session_failure *failure)
 {
 	int r;
 
-	*weave = (struct weave){ .labels = labels };
-	weave->pointcuts = calloc(aspects->n_items, sizeof(struct pointcut *));
+	*weave = (struct weave){ .labels = labels, .returns = returns };
+	weave->aspects = calloc(aspects->n_items, sizeof(struct aspect *));
 	weave->matched = calloc(aspects->n_items, sizeof(*weave->matched));
-	if (!weave->pointcuts || !weave->matched)
+	if (!weave->aspects || !weave->matched)
 		return -ENOMEM;
 	for (size_t i = 0; i < aspects->n_items; i++) {
 		r = parse_aspect(weave, aspects->items[i], failure);
@@ -95,12 +98,13 @@ int weave_init(struct weave *weave, struct labels *labels, const struct strings 
 
 void weave_done(struct weave *weave)
 {
-	for (size_t i = 0; i < weave->n_pointcuts; i++)
-		pointcut_free(weave->pointcuts[i]);
-	free(weave->pointcuts);
+	for (size_t i = 0; i < weave->n_aspects; i++)
+		aspect_free(weave->aspects[i]);
+	free(weave->aspects);
 	free(weave->matched);
 	hash_done(&weave->seen);
 	strings_done(&weave->paths);
+	strings_done(&weave->unwinders);
 }
 
 static uint64_t file_key(dev_t dev, ino_t ino)
@@ -123,8 +127,8 @@ static bool is_loader(const struct binary *binary)
 
 static bool is_wanted(const struct weave *weave, const struct binary *binary)
 {
-	for (size_t i = 0; i < weave->n_pointcuts; i++) {
-		const struct pointcut *pointcut = weave->pointcuts[i];
+	for (size_t i = 0; i < weave->n_aspects; i++) {
+		const struct pointcut *pointcut = weave->aspects[i]->pointcut;
 
 		if (is_loader(binary) && pointcut_wants_all_modules(pointcut))
 			continue;
@@ -162,15 +166,64 @@ static int weave_binary(struct weave *weave, struct binary *binary, struct why *
 	r = symbols_read(binary, &symbols, why);
 	if (r < 0)
 		return r;
-	r = joinpoints_find(binary, &symbols, weave->pointcuts, weave->n_pointcuts, &joinpoints, weave->matched, why);
+	r = joinpoints_find(binary, &symbols, (const struct aspect *const *)weave->aspects, weave->n_aspects, &joinpoints,
+			    weave->matched, why);
 	if (r < 0 || !joinpoints.n_items)
 		return r;
 	r = label_joinpoints(weave, binary, &joinpoints, &first, why);
 	if (r < 0)
 		return r;
 	r = attach_joinpoints(weave->attach, binary, joinpoints.items, joinpoints.n_items, first, why);
-	if (r >= 0)
-		weave->n_binaries++;
+	if (r < 0)
+		return r;
+	weave->n_binaries++;
+	for (size_t i = 0; i < joinpoints.n_items && !weave->has_exit_sites; i++)
+		weave->has_exit_sites = joinpoints.items[i].site.returns == SITE_EXITS;
+	return 0;
+}
+
+/* What an unwinder calls where it has arrived: to catch, or to clean up and go on. */
+static bool is_landing(const struct symbol *symbol)
+{
+	return symbol->is_global && (strcmp(symbol->linker_name, "__cxa_begin_catch") == 0 ||
+				     strcmp(symbol->linker_name, "_Unwind_Resume") == 0);
+}
+
+static int weave_unwinder(struct weave *weave, const char *path, struct why *why)
+{
+	_cleanup_(symbols_done) struct symbols symbols = { 0 };
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	struct why ignored = { 0 };
+	uint64_t offsets[4];
+	size_t n = 0;
+
+	if (binary_open(path, &binary, &ignored) < 0 || symbols_read(binary, &symbols, &ignored) < 0)
+		return 0;
+	for (size_t i = 0; i < symbols.n_items && n < ARRAY_SIZE(offsets); i++)
+		if (is_landing(&symbols.items[i]))
+			offsets[n++] = symbols.items[i].file_offset;
+	return n ? attach_landings(weave->attach, binary, offsets, n, why) : 0;
+}
+
+/* In a library of its own, or in the program where that is static. */
+static bool may_have_unwinder(const struct binary *binary)
+{
+	return binary->soname ? strncmp(binary->soname, "libstdc++", 9) == 0 ||
+					strncmp(binary->soname, "libgcc_s", 8) == 0 ||
+					strncmp(binary->soname, "libc++abi", 9) == 0 ||
+					strncmp(binary->soname, "libunwind", 9) == 0
+			      : !binary->interpreter;
+}
+
+static int weave_unwinders(struct weave *weave, struct why *why)
+{
+	int r = 0;
+
+	if (!weave->has_exit_sites)
+		return 0;
+	for (size_t i = 0; i < weave->unwinders.n_items && r >= 0; i++)
+		r = weave_unwinder(weave, weave->unwinders.items[i], why);
+	strings_done(&weave->unwinders);
 	return r;
 }
 
@@ -192,6 +245,8 @@ int weave_file(struct weave *weave, const char *path, struct why *why)
 	if (r < 0)
 		return 0; /* no ELF file, or gone meanwhile */
 	r = strings_add(&weave->paths, path);
+	if (r >= 0 && may_have_unwinder(binary))
+		r = strings_add(&weave->unwinders, path);
 	if (r < 0)
 		return r;
 	return is_wanted(weave, binary) ? weave_binary(weave, binary, why) : 0;
@@ -199,13 +254,11 @@ int weave_file(struct weave *weave, const char *path, struct why *why)
 
 int weave_files(struct weave *weave, const struct strings *paths, struct why *why)
 {
-	for (size_t i = 0; i < paths->n_items; i++) {
-		int r = weave_file(weave, paths->items[i], why);
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	for (size_t i = 0; i < paths->n_items && r >= 0; i++)
+		r = weave_file(weave, paths->items[i], why);
+	return r < 0 ? r : weave_unwinders(weave, why);
 }
 
 int weave_all_processes(struct weave *weave, struct why *why)
@@ -233,8 +286,8 @@ int weave_search_named(const struct weave *weave, pid_t pid, struct strings *pat
 	int r = 0;
 
 	view_init(&view, pid);
-	for (size_t i = 0; i < weave->n_pointcuts && r >= 0; i++)
-		r = pointcut_modules(weave->pointcuts[i], &globs);
+	for (size_t i = 0; i < weave->n_aspects && r >= 0; i++)
+		r = pointcut_modules(weave->aspects[i]->pointcut, &globs);
 	for (size_t i = 0; i < globs.n_items && r >= 0; i++) {
 		r = loader_find_libraries(&view.context, globs.items[i], paths);
 		if (r >= 0)
@@ -331,7 +384,7 @@ int weave_candidates(const struct weave *weave, size_t pointcut, struct strings 
 	_cleanup_(candidates_freep) struct candidates *candidates = NULL;
 	int r;
 
-	r = candidates_new(weave->pointcuts[pointcut], &candidates);
+	r = candidates_new(weave->aspects[pointcut]->pointcut, &candidates);
 	for (size_t i = 0; i < weave->paths.n_items && r >= 0; i++) {
 		_cleanup_(symbols_done) struct symbols symbols = { 0 };
 		_cleanup_(binary_freep) struct binary *binary = NULL;

@@ -20,16 +20,19 @@
 struct weave {
 	struct attach *attach; /* borrowed; set before the first file is woven */
 	struct labels *labels; /* borrowed */
-	struct pointcut **pointcuts; /* one for each aspect */
-	size_t n_pointcuts;
+	struct aspect **aspects;
+	size_t n_aspects;
+	enum site_mode returns; /* of aspects that do not say it themselves */
 	size_t *matched; /* functions that each of them selected */
 	struct hash seen; /* files that were looked at: a set, by a hash of dev and ino */
 	struct strings paths; /* of those, for the search of near names */
 	uint64_t n_binaries;  /* in which something was woven */
+	bool has_exit_sites;  /* some function's return is seen by exit sites, so an exception may pass it */
+	struct strings unwinders; /* files with an unwinder, whose landings are not probed yet */
 };
 
 /* Parses the aspects. On failure says which. */
-int weave_init(struct weave *weave, struct labels *labels, const struct strings *aspects,
+int weave_init(struct weave *weave, struct labels *labels, const struct strings *aspects, enum site_mode returns,
 	       struct session_failure *failure);
 void weave_done(struct weave *weave);
 

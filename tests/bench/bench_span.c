@@ -176,7 +176,7 @@ static double measure_span(const struct binary *binary, const struct bench *benc
 {
 	struct joinpoint joinpoint = {
 		.site = { .entry_offset = offset_of(binary, (const char *)bench->function + bench->probe_at),
-			  .has_return_probe = true },
+			  .returns = SITE_RETURN_PROBE },
 	};
 	struct consumer consumer;
 	struct attach *attach = open_session(&consumer);
@@ -236,7 +236,7 @@ static int bench_many(const struct binary *binary)
 
 	for (size_t i = 0; i < N_MANY; i++)
 		joinpoints[i].site = (struct site){ .entry_offset = offset_of(binary, many_start + 16 * i),
-						    .has_return_probe = true };
+						    .returns = SITE_RETURN_PROBE };
 	for (int round = 0; round < 5; round++) {
 		struct consumer consumer;
 		struct attach *attach = open_session(&consumer);

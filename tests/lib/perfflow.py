@@ -412,13 +412,14 @@ class TestCase(unittest.TestCase):
         self.assertEqual(trace.summary()["spans"], len(trace.all_spans))
         self.assertEqual({end: n for end, n in trace.summary()["ends"].items() if n}, trace.ends())
 
-    def trace(self, pointcuts, command, status=0, lost=None, **keywords):
+    def trace(self, pointcuts, command, status=0, lost=None, allow_empty=False, **keywords):
         """Runs the command under `perfflow run` and returns its trace, checked."""
         self.n_traces += 1
         output = self.folder / f"trace-{self.n_traces}.json"
         aspects = [word for pointcut in ([pointcuts] if isinstance(pointcuts, str) else pointcuts)
                    for word in ("-p", pointcut)]
-        ran = perfflow("run", *aspects, "-o", output, "--", *command, **keywords)
+        options = ["--allow-empty"] if allow_empty else []
+        ran = perfflow("run", *options, *aspects, "-o", output, "--", *command, **keywords)
         self.assertEqual(ran.status, status, ran)
         trace = Trace(output)
         self.check(trace, lost)

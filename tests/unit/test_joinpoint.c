@@ -16,20 +16,20 @@ static struct found find_in(const char *path, const char *first, const char *sec
 {
 	_cleanup_(symbols_done) struct symbols symbols = {};
 	_cleanup_(binary_freep) struct binary *binary = NULL;
-	struct pointcut *pointcuts[2] = {};
+	struct aspect *aspects[2] = {};
 	struct found found = {};
 	struct why why = {};
 
 	assert_int_equal(binary_open(path, &binary, NULL), 0);
 	assert_int_equal(symbols_read(binary, &symbols, NULL), 0);
-	assert_int_equal(pointcut_parse(first, &pointcuts[0], NULL, NULL), 0);
+	assert_int_equal(aspect_parse(first, &aspects[0], NULL, NULL), 0);
 	if (second)
-		assert_int_equal(pointcut_parse(second, &pointcuts[1], NULL, NULL), 0);
-	assert_int_equal(joinpoints_find(binary, &symbols, pointcuts, second ? 2 : 1,
+		assert_int_equal(aspect_parse(second, &aspects[1], NULL, NULL), 0);
+	assert_int_equal(joinpoints_find(binary, &symbols, (const struct aspect *const *)aspects, second ? 2 : 1,
 					 &found.joinpoints, found.matched, &why),
 			 0);
-	pointcut_free(pointcuts[0]);
-	pointcut_free(pointcuts[1]);
+	aspect_free(aspects[0]);
+	aspect_free(aspects[1]);
 	return found;
 }
 
@@ -56,7 +56,7 @@ static void a_function_is_found_by_its_name(void **state)
 	assert_int_equal(found.matched[0], 1);
 	assert_string_equal(found.joinpoints.items[0].name, "solve");
 	assert_true(found.joinpoints.items[0].size > 0);
-	assert_true(found.joinpoints.items[0].site.has_return_probe);
+	assert_true(found.joinpoints.items[0].site.returns == SITE_RETURN_PROBE);
 }
 
 static void a_function_with_two_names_is_one_join_point_by_the_name_that_was_asked_for(void **state)
@@ -152,6 +152,61 @@ static void what_cannot_be_probed_is_neither_found_nor_counted(void **state)
 }
 #endif
 
+static void annotated_functions_are_found_with_their_annotation(void **state)
+{
+	_cleanup_(found_done) struct found found = find_in(FIXTURE_MARKED, "annotated()", NULL);
+
+	(void)state;
+	assert_int_equal(found.joinpoints.n_items, 3);
+	assert_true(has(&found, "annotated_long"));
+	assert_true(has(&found, "annotated_short"));
+	assert_true(has(&found, "annotated_plainly"));
+	for (size_t i = 0; i < found.joinpoints.n_items; i++)
+		assert_non_null(strstr(found.joinpoints.items[i].annotation, "critical_path"));
+}
+
+static void a_source_file_selects_its_functions(void **state)
+{
+	_cleanup_(found_done) struct found found =
+		find_in(FIXTURE_MARKED, "within(annotated.c)", "within(file:fixtures/*plainly*) && !x");
+	_cleanup_(found_done) struct found none = find_in(FIXTURE_FUNCTIONS, "within(nowhere.c)", NULL);
+
+	(void)state;
+	assert_int_equal(found.matched[0], 3);
+	assert_int_equal(found.matched[1], 1);
+	assert_true(has(&found, "not_annotated"));
+	assert_true(has(&found, "annotated_plainly"));
+	assert_int_equal(none.joinpoints.n_items, 0);
+}
+
+#if defined(FIXTURE_HAS_STATIC_PROBES)
+static void static_probes_are_join_points_of_their_own_kind(void **state)
+{
+	_cleanup_(found_done) struct found found =
+		find_in(FIXTURE_MARKED, "usdt(pf_test:step)", "usdt(pf_*:*) && within(static_probes.c) || annotated_long");
+	size_t n_probes = 0;
+
+	(void)state;
+	assert_int_equal(found.matched[0], 2);
+	assert_int_equal(found.matched[1], 4);
+	assert_int_equal(found.joinpoints.n_items, 4);
+	for (size_t i = 0; i < found.joinpoints.n_items; i++) {
+		const struct joinpoint *joinpoint = &found.joinpoints.items[i];
+
+		assert_true(i == 0 || found.joinpoints.items[i - 1].address < joinpoint->address);
+		if (joinpoint->kind != JOINPOINT_STATIC_PROBE)
+			continue;
+		n_probes++;
+		assert_true(strncmp(joinpoint->name, "pf_test:", 8) == 0);
+		assert_true(joinpoint->site.entry_offset > 0);
+		assert_int_equal(joinpoint->site.returns, SITE_ENTRY_ONLY);
+		assert_true(joinpoint->semaphore_offset > 0);
+		assert_non_null(joinpoint->arguments);
+	}
+	assert_int_equal(n_probes, 3);
+}
+#endif
+
 static void assert_nearest(const char *path, const char *asked, const char *expected)
 {
 	_cleanup_(candidates_freep) struct candidates *candidates = NULL;
@@ -210,6 +265,11 @@ int main(void)
 		cmocka_unit_test(another_module_has_nothing),
 		cmocka_unit_test(names_of_cplusplus_and_fortran_are_found_demangled),
 		cmocka_unit_test(join_points_are_sorted_by_address),
+		cmocka_unit_test(annotated_functions_are_found_with_their_annotation),
+		cmocka_unit_test(a_source_file_selects_its_functions),
+#if defined(FIXTURE_HAS_STATIC_PROBES)
+		cmocka_unit_test(static_probes_are_join_points_of_their_own_kind),
+#endif
 #if defined(__x86_64__)
 		cmocka_unit_test(what_cannot_be_probed_is_neither_found_nor_counted),
 #endif

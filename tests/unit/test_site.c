@@ -40,6 +40,7 @@ static void all_else_is_single_stepped(void **state)
 struct opened {
 	struct binary *binary;
 	struct symbols symbols;
+	struct site_chooser *chooser;
 };
 
 static int open_functions(void **state)
@@ -49,6 +50,7 @@ static int open_functions(void **state)
 	*state = opened;
 	assert_int_equal(binary_open(FIXTURE_FUNCTIONS, &opened->binary, NULL), 0);
 	assert_int_equal(symbols_read(opened->binary, &opened->symbols, NULL), 0);
+	assert_int_equal(site_chooser_open(opened->binary, &opened->symbols, &opened->chooser, NULL), 0);
 	return 0;
 }
 
@@ -56,6 +58,7 @@ static int close_functions(void **state)
 {
 	struct opened *opened = *state;
 
+	site_chooser_close(opened->chooser);
 	symbols_done(&opened->symbols);
 	binary_free(opened->binary);
 	free(opened);
@@ -76,9 +79,9 @@ static void assert_site(void **state, const char *name, uint64_t shift, bool is_
 {
 	const struct opened *opened = *state;
 	const struct symbol *symbol = find(opened, name);
-	struct site site;
+	_cleanup_(site_done) struct site site = {};
 
-	assert_int_equal(site_choose(opened->binary, symbol, &site, NULL), 0);
+	assert_int_equal(site_choose(opened->chooser, symbol, SITE_MODE_AUTO, &site, NULL), 0);
 	assert_int_equal(site.entry_offset - symbol->file_offset, shift);
 	assert_int_equal(site.is_emulated, is_emulated);
 }
@@ -95,12 +98,12 @@ static void behind_endbr_it_is_on_an_instruction_that_is_emulated(void **state)
 	assert_site(state, "entry_endbr_push", 4, true);
 	assert_site(state, "entry_endbr_jump", 4, true);
 	assert_site(state, "entry_endbr_nop5", 4, true);
+	assert_site(state, "entry_endbr_call", 4, true);
 }
 
 static void it_stays_on_endbr_where_another_way_may_lead_behind_it(void **state)
 {
 	assert_site(state, "entry_endbr_mov", 0, false);
-	assert_site(state, "entry_endbr_call", 0, false);
 	assert_site(state, "entry_endbr_loop", 0, false);
 	assert_site(state, "entry_endbr_alone", 0, false);
 }
@@ -115,7 +118,7 @@ static void what_the_kernel_refuses_is_refused_with_a_sentence(void **state)
 		struct site site;
 		char sentence[128];
 
-		assert_int_equal(site_choose(opened->binary, find(opened, names[i]), &site, &why),
+		assert_int_equal(site_choose(opened->chooser, find(opened, names[i]), SITE_MODE_AUTO, &site, &why),
 				 -ENOENT);
 		snprintf(sentence, sizeof(sentence),
 			 "'%s' cannot be probed: the kernel refuses its first instruction",
@@ -124,26 +127,110 @@ static void what_the_kernel_refuses_is_refused_with_a_sentence(void **state)
 	}
 }
 
-static void what_returns_oddly_gets_no_return_probe(void **state)
+static void assert_returns(void **state, const char *name, enum site_mode mode, enum site_returns returns,
+			   const char *reason)
 {
 	const struct opened *opened = *state;
-	struct site site;
+	_cleanup_(site_done) struct site site = {};
 
-	assert_int_equal(site_choose(opened->binary, find(opened, "setjmp"), &site, NULL), 0);
-	assert_false(site.has_return_probe);
-	assert_int_equal(site_choose(opened->binary, find(opened, "solve"), &site, NULL), 0);
-	assert_true(site.has_return_probe);
+	assert_int_equal(site_choose(opened->chooser, find(opened, name), mode, &site, NULL), 0);
+	assert_int_equal(site.returns, returns);
+	assert_string_equal(site.reason, reason);
+	assert_int_equal(site_has_return_probe(&site), returns == SITE_RETURN_PROBE);
+	if (returns != SITE_EXITS)
+		assert_int_equal(site.n_exits, 0);
+	assert_true(site.cost_ns > 0);
 }
 
-static void functions_of_go_get_no_return_probe(void **state)
+static void where_nothing_is_thrown_there_is_a_return_probe(void **state)
 {
-	const struct opened *opened = *state;
-	struct site site;
+	assert_returns(state, "solve", SITE_MODE_AUTO, SITE_RETURN_PROBE,
+		       "nothing in it throws, catches or cleans up after exceptions");
+}
+
+static void the_mode_decides_where_it_is_asked_for(void **state)
+{
+	assert_returns(state, "solve", SITE_MODE_SITES, SITE_EXITS, "this was asked for");
+	assert_returns(state, "solve", SITE_MODE_PROBES, SITE_RETURN_PROBE, "this was asked for");
+	assert_returns(state, "solve", SITE_MODE_NEVER, SITE_ENTRY_ONLY, "this was asked for");
+}
+
+static void what_returns_oddly_is_entered_only_in_any_mode(void **state)
+{
+	for (enum site_mode mode = SITE_MODE_AUTO; mode <= SITE_MODE_NEVER; mode++)
+		assert_returns(state, "setjmp", mode, SITE_ENTRY_ONLY, "it returns more than once, or minds who called it");
+}
+
+static void functions_of_go_are_entered_only_in_any_mode(void **state)
+{
+	struct opened *opened = *state;
 
 	opened->binary->is_go = true;
-	assert_int_equal(site_choose(opened->binary, find(opened, "solve"), &site, NULL), 0);
-	assert_false(site.has_return_probe);
+	for (enum site_mode mode = SITE_MODE_AUTO; mode <= SITE_MODE_NEVER; mode++)
+		assert_returns(state, "solve", mode, SITE_ENTRY_ONLY, "it is written in Go, which moves its stacks");
 	opened->binary->is_go = false;
+}
+
+static void what_is_distrusted_has_its_exits_probed_with_a_reason(void **state)
+{
+	struct opened *opened = *state;
+
+	site_chooser_distrust(opened->chooser, "callbacks may throw through it");
+	assert_returns(state, "solve", SITE_MODE_AUTO, SITE_EXITS, "callbacks may throw through it");
+	assert_returns(state, "solve", SITE_MODE_PROBES, SITE_RETURN_PROBE, "this was asked for");
+}
+
+static void exits_that_are_not_all_known_are_not_probed(void **state)
+{
+	assert_returns(state, "entry_endbr_alone", SITE_MODE_SITES, SITE_ENTRY_ONLY, "it runs on into what follows it");
+}
+
+static void cplusplus_has_its_exits_probed(void **state)
+{
+	_cleanup_(site_chooser_closep) struct site_chooser *chooser = NULL;
+	_cleanup_(symbols_done) struct symbols symbols = {};
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	size_t n_exits = 0;
+
+	(void)state;
+	assert_int_equal(binary_open(FIXTURE_NAMES, &binary, NULL), 0);
+	assert_int_equal(symbols_read(binary, &symbols, NULL), 0);
+	assert_int_equal(site_chooser_open(binary, &symbols, &chooser, NULL), 0);
+	for (size_t i = 0; i < symbols.n_items; i++) {
+		_cleanup_(site_done) struct site site = {};
+
+		if (strncmp(symbols.items[i].linker_name, "_ZN2ns", 6) != 0)
+			continue;
+		assert_int_equal(site_choose(chooser, &symbols.items[i], SITE_MODE_AUTO, &site, NULL), 0);
+		assert_int_equal(site.returns, SITE_EXITS);
+		n_exits += site.n_exits;
+	}
+	assert_true(n_exits > 5);
+}
+
+static void a_call_costs_what_its_probes_cost(void **state)
+{
+	const struct opened *opened = *state;
+	struct site push = {}, mov = {}, exits = {};
+
+	assert_int_equal(site_choose(opened->chooser, find(opened, "entry_push"), SITE_MODE_PROBES, &push, NULL), 0);
+	assert_int_equal(site_choose(opened->chooser, find(opened, "entry_mov"), SITE_MODE_PROBES, &mov, NULL), 0);
+	assert_int_equal(site_choose(opened->chooser, find(opened, "entry_push"), SITE_MODE_SITES, &exits, NULL), 0);
+	assert_true(mov.cost_ns > push.cost_ns);
+	assert_true(exits.cost_ns > push.cost_ns);
+	site_done(&exits);
+}
+
+static void modes_are_known_by_their_names(void **state)
+{
+	enum site_mode parsed;
+
+	(void)state;
+	for (enum site_mode mode = SITE_MODE_AUTO; mode <= SITE_MODE_NEVER; mode++) {
+		assert_int_equal(site_mode_parse(site_mode_name(mode), &parsed), 0);
+		assert_int_equal(parsed, mode);
+	}
+	assert_int_equal(site_mode_parse("always", &parsed), -EINVAL);
 }
 
 static void code_that_is_not_in_the_file_cannot_be_probed(void **state)
@@ -154,7 +241,7 @@ static void code_that_is_not_in_the_file_cannot_be_probed(void **state)
 	struct site site;
 
 	symbol.file_offset = opened->binary->size;
-	assert_int_equal(site_choose(opened->binary, &symbol, &site, &why), -ENOENT);
+	assert_int_equal(site_choose(opened->chooser, &symbol, SITE_MODE_AUTO, &site, &why), -ENOENT);
 	assert_string_equal(why.text, "'solve' cannot be probed: its code is not in the file");
 }
 #endif
@@ -173,10 +260,23 @@ int main(void)
 					  open_functions, close_functions),
 	  cmocka_unit_test_setup_teardown(what_the_kernel_refuses_is_refused_with_a_sentence,
 					  open_functions, close_functions),
-	  cmocka_unit_test_setup_teardown(what_returns_oddly_gets_no_return_probe, open_functions,
-					  close_functions),
-	  cmocka_unit_test_setup_teardown(functions_of_go_get_no_return_probe, open_functions,
-					  close_functions),
+	  cmocka_unit_test_setup_teardown(where_nothing_is_thrown_there_is_a_return_probe,
+					  open_functions, close_functions),
+	  cmocka_unit_test_setup_teardown(the_mode_decides_where_it_is_asked_for,
+					  open_functions, close_functions),
+	  cmocka_unit_test_setup_teardown(what_returns_oddly_is_entered_only_in_any_mode,
+					  open_functions, close_functions),
+	  cmocka_unit_test_setup_teardown(functions_of_go_are_entered_only_in_any_mode,
+					  open_functions, close_functions),
+	  cmocka_unit_test_setup_teardown(what_is_distrusted_has_its_exits_probed_with_a_reason,
+					  open_functions, close_functions),
+	  cmocka_unit_test_setup_teardown(exits_that_are_not_all_known_are_not_probed,
+					  open_functions, close_functions),
+	  cmocka_unit_test_setup_teardown(cplusplus_has_its_exits_probed,
+					  open_functions, close_functions),
+	  cmocka_unit_test_setup_teardown(a_call_costs_what_its_probes_cost,
+					  open_functions, close_functions),
+	  cmocka_unit_test(modes_are_known_by_their_names),
 	  cmocka_unit_test_setup_teardown(code_that_is_not_in_the_file_cannot_be_probed,
 					  open_functions, close_functions),
 #endif

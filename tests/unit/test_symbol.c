@@ -337,6 +337,116 @@ static void what_has_no_frame_of_its_own_is_off_limits(void **state)
 	assert_false(symbol_is_off_limits("coldest"));
 }
 
+/* How many functions have this demangled name. */
+static int count_demangled(const struct symbols *symbols, bool with_arguments, const char *name)
+{
+	uint64_t last = 0;
+	int n = 0;
+
+	for (size_t i = 0; i < symbols->n_items; i++) {
+		_cleanup_free_ char *its_name = NULL;
+
+		if (symbol_demangle(symbols->items[i].linker_name, with_arguments, &its_name) < 0 ||
+		    strcmp(its_name, name) != 0 || symbols->items[i].address == last)
+			continue;
+		last = symbols->items[i].address;
+		n++;
+	}
+	return n;
+}
+
+static void what_a_cplusplus_compiler_makes_has_the_names_of_its_source(void **state)
+{
+	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_NAMES);
+	static const char *const names[] = {
+		"ns::shape::shape",
+		"ns::shape::~shape",
+		"ns::shape::operator()",
+		"ns::shape::operator<<",
+		"ns::shape::operator||",
+		"ns::shape::operator[]",
+		"ns::shape::operator char const*",
+		"ns::shape::area",
+		"ns::shape::scaled<int>",
+		"ns::twice",
+		"(anonymous namespace)::secret",
+		"tagged",
+		"ns::tagged_space::within_tagged",
+		"ns::base::~base",
+	};
+	bool lambda = false;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (count_demangled(&opened.symbols, false, names[i]) == 0)
+			fail_msg("%s is missing", names[i]);
+	}
+	/* with and without the virtual base: two functions of one name */
+	assert_int_equal(count_demangled(&opened.symbols, false, "ns::derived::derived"), 2);
+	assert_int_equal(count_demangled(&opened.symbols, true, "ns::derived::derived(int)"), 2);
+	for (size_t i = 0; i < opened.symbols.n_items; i++) {
+		_cleanup_free_ char *name = NULL;
+
+		if (symbol_demangle(opened.symbols.items[i].linker_name, false, &name) == 0)
+			lambda |= strcmp(name, "ns::twice(int)::{lambda(int)#1}::operator()") == 0;
+	}
+	assert_true(lambda);
+}
+
+static void all_versions_of_a_function_have_its_name(void **state)
+{
+	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_NAMES);
+	uint64_t last = 0;
+	int n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < opened.symbols.n_items; i++) {
+		if (strcmp(opened.symbols.items[i].linker_name, "versioned") == 0) {
+			assert_true(opened.symbols.items[i].address != last);
+			last = opened.symbols.items[i].address;
+			n++;
+		}
+	}
+	assert_int_equal(n, 2);
+}
+
+static void annotations_are_read_from_the_names_of_sections(void **state)
+{
+	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_MARKED);
+
+	(void)state;
+	assert_string_equal(find(&opened.symbols, "annotated_long")->annotation,
+			    "@critical_path(pointcut='around_async', scope='io')");
+	assert_string_equal(find(&opened.symbols, "annotated_short")->annotation,
+			    "@perfflowaspect.aspect.critical_path()");
+	assert_string_equal(find(&opened.symbols, "annotated_plainly")->annotation,
+			    "@critical_path(pointcut=97round41");
+	assert_null(find(&opened.symbols, "not_annotated")->annotation);
+}
+
+#if defined(FIXTURE_FORTRAN)
+static void what_a_fortran_compiler_makes_has_its_module(void **state)
+{
+	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_FORTRAN);
+
+	(void)state;
+	assert_int_equal(count_demangled(&opened.symbols, false, "pf_solver::step"), 1);
+	assert_non_null(find(&opened.symbols, "outside_"));
+}
+#endif
+
+#if defined(FIXTURE_RUST)
+static void what_a_rust_compiler_makes_has_its_path(void **state)
+{
+	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_RUST);
+
+	(void)state;
+	assert_int_equal(count_demangled(&opened.symbols, false, "pf_names::solver::step"), 1);
+	assert_int_equal(count_demangled(&opened.symbols, false, "pf_names::apply::<pf_names::pf_rust::{closure#0}>"), 1);
+	assert_non_null(find(&opened.symbols, "pf_rust"));
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +461,15 @@ int main(void)
 		cmocka_unit_test(names_are_demangled_in_a_plain_and_a_long_form),
 		cmocka_unit_test(names_that_are_not_mangled_stay_as_they_are),
 		cmocka_unit_test(a_name_that_would_fill_the_memory_is_not_demangled),
+		cmocka_unit_test(what_a_cplusplus_compiler_makes_has_the_names_of_its_source),
+		cmocka_unit_test(all_versions_of_a_function_have_its_name),
+		cmocka_unit_test(annotations_are_read_from_the_names_of_sections),
+#if defined(FIXTURE_FORTRAN)
+		cmocka_unit_test(what_a_fortran_compiler_makes_has_its_module),
+#endif
+#if defined(FIXTURE_RUST)
+		cmocka_unit_test(what_a_rust_compiler_makes_has_its_path),
+#endif
 		cmocka_unit_test(what_a_return_probe_would_break_is_known),
 		cmocka_unit_test(what_has_no_frame_of_its_own_is_off_limits),
 	};

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The folders are those of gdb: /usr/lib/debug/.build-id, and for a debuglink the binary's own folder, its .debug, and its
+ * path under /usr/lib/debug; of a binary in a container those of the container first. A file belongs to the binary if it
+ * has the same build id; where one of the two has none, if the checksum in the debuglink is that of the file. The folder of
+ * build ids is believed: it is the system's own, and a binary that lies about its id would lie just as well about its
+ * symbols.
+ *
+ * libdebuginfod is loaded only when it is asked for, since it brings an HTTP client into the process; a privileged service
+ * does so only if its administrator has set both variables.
+ */
+#include "binary/debugfile.h"
+
+#include <dlfcn.h>
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <lzma.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <zlib.h>
+
+#include "binary/section.h"
+
+#define DEBUG_FOLDER	    "/usr/lib/debug"
+#define MAX_PACKED_BYTES    (64U << 20)
+#define MAX_UNPACKED_BYTES  (256U << 20)
+#define MAX_LZMA_BYTES	    (128U << 20)
+#define MAX_CHECKED_BYTES   (8ULL << 30)
+#define MAX_DOWNLOAD_SECONDS 60
+
+/* Where the binary is: /proc/12/root and /usr/bin of /proc/12/root/usr/bin/x. */
+struct place {
+	char root[64];
+	char folder[PATH_MAX];
+};
+
+void debug_file_close(struct debug_file *file)
+{
+	if (file->elf)
+		elf_end(file->elf);
+	if (file->fd >= 0)
+		close(file->fd);
+	free(file->bytes);
+	*file = (struct debug_file){.fd = -1};
+}
+
+static bool is_for_machine(Elf *elf, const struct binary *binary)
+{
+	GElf_Ehdr header;
+
+	return elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 && gelf_getehdr(elf, &header) &&
+	       header.e_machine == binary->machine;
+}
+
+/* A regular file only: to open anything else may do something. */
+static int open_regular(const char *path)
+{
+	_cleanup_close_ int handle = open(path, O_PATH | O_CLOEXEC);
+	char link[64];
+	struct stat status;
+
+	if (handle < 0 || fstat(handle, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -ENOENT;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", handle);
+	return open(link, O_RDONLY | O_CLOEXEC);
+}
+
+/* Takes the descriptor. */
+static int use_descriptor(const struct binary *binary, int fd, struct debug_file *ret_file)
+{
+	struct debug_file file = {.fd = fd};
+
+	if (fd < 0)
+		return -ENOENT;
+	file.elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!is_for_machine(file.elf, binary)) {
+		debug_file_close(&file);
+		return -ENOENT;
+	}
+	*ret_file = file;
+	return 0;
+}
+
+static void place_init(struct place *place, const struct binary *binary)
+{
+	char link[64], *slash;
+	const char *p = binary->path;
+	ssize_t n;
+
+	*place = (struct place){};
+	if (strncmp(p, "/proc/", 6) == 0) {
+		p += 6;
+		p += strspn(p, "0123456789");
+		if (strncmp(p, "/root/", 6) == 0 && p - binary->path + 5 < (ssize_t)sizeof(place->root)) {
+			memcpy(place->root, binary->path, p - binary->path + 5);
+			snprintf(place->folder, sizeof(place->folder), "%s", p + 5);
+		}
+	}
+	if (!place->root[0]) {
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", binary->fd);
+		n = readlink(link, place->folder, sizeof(place->folder) - 1);
+		place->folder[n > 0 ? n : 0] = '\0';
+	}
+	slash = strrchr(place->folder, '/');
+	if (slash)
+		*slash = '\0';
+}
+
+static int open_by_build_id(const struct binary *binary, const char *root, struct debug_file *ret_file)
+{
+	const char *id = binary->build_id;
+	char path[256];
+
+	if (strlen(id) < 4)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s" DEBUG_FOLDER "/.build-id/%.2s/%s.debug", root, id, id + 2);
+	return use_descriptor(binary, open_regular(path), ret_file);
+}
+
+/* Of one of the two; 1 if it is the same, 0 if another, -ENOENT if one has none. */
+static int has_build_id(const struct binary *binary, Elf *elf)
+{
+	char hex[sizeof(binary->build_id)] = "";
+	const void *bytes;
+	ssize_t n = dwelf_elf_gnu_build_id(elf, &bytes);
+
+	if (n <= 0 || !binary->build_id[0])
+		return -ENOENT;
+	for (ssize_t i = 0; i < n && 2 * (size_t)i + 2 < sizeof(hex); i++)
+		snprintf(hex + 2 * i, 3, "%02x", ((const unsigned char *)bytes)[i]);
+	return strcmp(hex, binary->build_id) == 0;
+}
+
+static bool has_checksum(int fd, GElf_Word expected)
+{
+	_cleanup_free_ unsigned char *buffer = malloc(1 << 16);
+	uint64_t offset = 0;
+	uLong sum = crc32(0, NULL, 0);
+	ssize_t n;
+
+	while (buffer && offset < MAX_CHECKED_BYTES) {
+		n = pread(fd, buffer, 1 << 16, (off_t)offset);
+		if (n <= 0)
+			return n == 0 && sum == expected;
+		sum = crc32(sum, buffer, (uInt)n);
+		offset += (uint64_t)n;
+	}
+	return false;
+}
+
+static int open_by_path(const struct binary *binary, const char *path, GElf_Word checksum, struct debug_file *ret_file)
+{
+	struct stat status;
+	int r;
+
+	r = use_descriptor(binary, open_regular(path), ret_file);
+	if (r < 0)
+		return r;
+	r = has_build_id(binary, ret_file->elf);
+	/* a debuglink may name the binary itself */
+	if (fstat(ret_file->fd, &status) == 0 && status.st_dev == binary->dev && status.st_ino == binary->ino)
+		r = 0;
+	if (r == 1 || (r == -ENOENT && has_checksum(ret_file->fd, checksum)))
+		return 0;
+	debug_file_close(ret_file);
+	return -ENOENT;
+}
+
+/* Only a name counts: a path would lead anywhere. */
+static int open_by_link(const struct binary *binary, const struct place *place, struct debug_file *ret_file)
+{
+	static const char *const forms[] = {"%s%s/%s", "%s%s/.debug/%s"};
+	GElf_Word checksum = 0;
+	const char *name = dwelf_elf_gnu_debuglink(binary->elf, &checksum);
+	char path[2 * PATH_MAX];
+	int r = -ENOENT;
+
+	if (!name || !name[0] || strchr(name, '/') || strcmp(name, "..") == 0 || strlen(name) > NAME_MAX)
+		return -ENOENT;
+	for (size_t i = 0; r == -ENOENT && i < ARRAY_SIZE(forms); i++) {
+		snprintf(path, sizeof(path), forms[i], place->root, place->folder, name);
+		r = open_by_path(binary, path, checksum, ret_file);
+	}
+	for (const char *root = place->root; r == -ENOENT && root; root = *root ? "" : NULL) {
+		snprintf(path, sizeof(path), "%s" DEBUG_FOLDER "%s/%s", root, place->folder, name);
+		r = open_by_path(binary, path, checksum, ret_file);
+	}
+	return r;
+}
+
+static bool downloads_are_wanted(void)
+{
+	const char *wanted = secure_getenv("PERFFLOW_DEBUGINFOD"), *urls = secure_getenv("DEBUGINFOD_URLS");
+
+	return wanted && strcmp(wanted, "1") == 0 && urls && urls[0];
+}
+
+/* libdebuginfod's interface, as far as it is used. */
+struct debuginfod_client;
+struct downloader {
+	struct debuginfod_client *(*begin)(void);
+	void (*end)(struct debuginfod_client *client);
+	int (*find)(struct debuginfod_client *client, const unsigned char *build_id, int size, char **path);
+	void (*set_progress)(struct debuginfod_client *client,
+			     int (*progress)(struct debuginfod_client *client, long a, long b));
+};
+
+/* The callback is handed nothing of ours in the versions before 0.179. */
+static _Thread_local time_t download_end;
+
+static time_t now_seconds(void)
+{
+	struct timespec now = {};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static int is_late(struct debuginfod_client *client, long a, long b)
+{
+	(void)client;
+	(void)a;
+	(void)b;
+	return now_seconds() > download_end;
+}
+
+static bool downloader_init(struct downloader *downloader, void *library)
+{
+	*(void **)&downloader->begin = dlsym(library, "debuginfod_begin");
+	*(void **)&downloader->end = dlsym(library, "debuginfod_end");
+	*(void **)&downloader->find = dlsym(library, "debuginfod_find_debuginfo");
+	*(void **)&downloader->set_progress = dlsym(library, "debuginfod_set_progressfn");
+	return downloader->begin && downloader->end && downloader->find && downloader->set_progress;
+}
+
+static int download(const struct downloader *downloader, const char *build_id)
+{
+	struct debuginfod_client *client = downloader->begin();
+	int fd;
+
+	if (!client)
+		return -ENOENT;
+	download_end = now_seconds() + MAX_DOWNLOAD_SECONDS;
+	downloader->set_progress(client, is_late);
+	fd = downloader->find(client, (const unsigned char *)build_id, 0, NULL);
+	downloader->end(client);
+	return fd;
+}
+
+/* The library stays loaded: what it sets up for a process cannot be taken back. */
+static int open_from_server(const struct binary *binary, struct debug_file *ret_file)
+{
+	struct downloader downloader;
+	void *library;
+
+	if (!binary->build_id[0] || !downloads_are_wanted())
+		return -ENOENT;
+	library = dlopen("libdebuginfod.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+	if (!library)
+		return -ENOENT;
+	if (!downloader_init(&downloader, library))
+		return -ENOENT;
+	return use_descriptor(binary, download(&downloader, binary->build_id), ret_file);
+}
+
+int debug_file_open(const struct binary *binary, struct debug_file *ret_file)
+{
+	struct debug_file file = {.fd = -1};
+	struct place place;
+	int r = -ENOENT;
+
+	place_init(&place, binary);
+	for (const char *root = place.root; r == -ENOENT && root; root = *root ? "" : NULL)
+		r = open_by_build_id(binary, root, &file);
+	if (r == -ENOENT)
+		r = open_by_link(binary, &place, &file);
+	if (r == -ENOENT)
+		r = open_from_server(binary, &file);
+	if (r == 0)
+		*ret_file = file;
+	return r;
+}
+
+static int grow(uint8_t **bytes, size_t *room)
+{
+	size_t larger = *room ? 2 * *room : 1 << 20;
+	uint8_t *copy;
+
+	if (larger > MAX_UNPACKED_BYTES)
+		return -ENOENT;
+	copy = realloc(*bytes, larger);
+	if (!copy)
+		return -ENOMEM;
+	*bytes = copy;
+	*room = larger;
+	return 0;
+}
+
+static int unpack_all(lzma_stream *stream, uint8_t **bytes, size_t *ret_size)
+{
+	lzma_ret status = LZMA_OK;
+	size_t room = 0;
+	int r;
+
+	while (status == LZMA_OK) {
+		if (stream->total_out == room) {
+			r = grow(bytes, &room);
+			if (r < 0)
+				return r;
+		}
+		stream->next_out = *bytes + stream->total_out;
+		stream->avail_out = room - stream->total_out;
+		status = lzma_code(stream, LZMA_FINISH);
+	}
+	*ret_size = stream->total_out;
+	return status == LZMA_STREAM_END ? 0 : -ENOENT;
+}
+
+static int unpack(const void *packed, size_t size, void **ret_bytes, size_t *ret_size)
+{
+	lzma_stream stream = LZMA_STREAM_INIT;
+	uint8_t *bytes = NULL;
+	int r = -ENOMEM;
+
+	if (lzma_stream_decoder(&stream, MAX_LZMA_BYTES, 0) == LZMA_OK) {
+		stream.next_in = packed;
+		stream.avail_in = size;
+		r = unpack_all(&stream, &bytes, ret_size);
+	}
+	lzma_end(&stream);
+	if (r < 0) {
+		free(bytes);
+		return r;
+	}
+	*ret_bytes = bytes;
+	return 0;
+}
+
+int debug_file_unpack(const struct binary *binary, struct debug_file *ret_file)
+{
+	struct debug_file file = {.fd = -1};
+	_cleanup_free_ void *packed = NULL;
+	size_t size;
+	int r;
+
+	r = section_copy(binary->elf, ".gnu_debugdata", MAX_PACKED_BYTES, &packed, &size);
+	if (r < 0)
+		return r;
+	r = unpack(packed, size, &file.bytes, &size);
+	if (r < 0)
+		return r;
+	file.elf = elf_memory(file.bytes, size);
+	if (!is_for_machine(file.elf, binary)) {
+		debug_file_close(&file);
+		return -ENOENT;
+	}
+	*ret_file = file;
+	return 0;
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A jump through memory without an index is taken for a tail call (by a vtable, the GOT, a callback), one with an index
+ * may be a switch or a call out of a table of functions. For a jump through a register, what gave the register its value
+ * is looked for backwards:
+ *
+ *     movslq (table,index,4), r; add table, r; jmp *r	    a switch, as compilers make them for code that can be loaded anywhere
+ *     mov offset(object), r; jmp *r; an argument; a result  a tail call
+ *
+ * Backwards is the order of the file, through copies, and from the start of a block to all the jumps that lead there.
+ * That is not always the order of execution. It need not be: a tail call that stays in the function is seen at the probe
+ * to be none, by its stack pointer; and a switch is believed only where its table, which is read, leads into the function
+ * (AArch64's tables of bytes apart, which only a switch has). What leads out of it to code without a name is followed.
+ */
+#include "binary/indirect.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+
+#define MAX_STEPS	 4096
+#define MAX_DEPTH	 6
+#define MAX_TABLE	 4096
+#define STEPS_TO_COMPARE 32
+
+enum source {
+	SOURCE_UNKNOWN,
+	SOURCE_VALUE,	/* an argument, a result, or loaded from somewhere: the address of a function */
+	SOURCE_TABLE8,	/* loaded from a table of addresses */
+	SOURCE_TABLE4,	/* loaded from a table of distances */
+	SOURCE_SUM,	/* a base and what SOURCE_TABLE4 has loaded: a switch */
+	SOURCE_ADDRESS, /* of the code or data itself */
+};
+
+struct trace {
+	csh capstone;
+	cs_insn *insn;
+	struct function *function;
+	unsigned int reg;
+	uint64_t at; /* the instruction that was looked at last */
+	unsigned int *n_steps; /* of all that one jump leads to */
+	/* where there are: the table's address, and the register and place where its base is to be looked for */
+	uint64_t address;
+	unsigned int base;
+	uint64_t base_at;
+};
+
+static enum source trace_back(struct trace *trace, unsigned int depth);
+
+static bool decode(struct trace *trace, uint64_t address)
+{
+	size_t size = 0;
+	const uint8_t *bytes = function_bytes(trace->function, address, &size);
+
+	return bytes && cs_disasm_iter(trace->capstone, &bytes, &size, &address, trace->insn);
+}
+
+static uint8_t kind_at(const struct function *function, uint64_t address)
+{
+	struct instruction instruction = {};
+	size_t size = 0;
+	const uint8_t *bytes = function_bytes(function, address, &size);
+
+	if (!bytes || !instruction_decode(function->binary->machine, bytes, size, &instruction))
+		return INSTRUCTION_TRAP;
+	return instruction.kind;
+}
+
+static bool leads_on(uint8_t kind)
+{
+	return kind != INSTRUCTION_JUMP && kind != INSTRUCTION_JUMP_INDIRECT && kind != INSTRUCTION_RETURN &&
+	       kind != INSTRUCTION_TRAP && kind != INSTRUCTION_FAR;
+}
+
+/* To the instruction before in the same block. False: trace->at begins one, or the function. */
+static bool step_back(struct trace *trace)
+{
+	const struct function *function = trace->function;
+	uint64_t previous = function_previous(function, trace->at);
+
+	/* what pads the space between blocks belongs to none */
+	while (previous && kind_at(function, previous) == INSTRUCTION_NOP)
+		previous = function_previous(function, previous);
+	if (!previous || !leads_on(kind_at(function, previous)))
+		return false;
+	trace->at = previous;
+	return true;
+}
+
+static unsigned int whole_register_x86(unsigned int reg)
+{
+	static const unsigned int parts[][5] = {
+		{X86_REG_RAX, X86_REG_EAX, X86_REG_AX, X86_REG_AL, X86_REG_AH},
+		{X86_REG_RBX, X86_REG_EBX, X86_REG_BX, X86_REG_BL, X86_REG_BH},
+		{X86_REG_RCX, X86_REG_ECX, X86_REG_CX, X86_REG_CL, X86_REG_CH},
+		{X86_REG_RDX, X86_REG_EDX, X86_REG_DX, X86_REG_DL, X86_REG_DH},
+		{X86_REG_RSI, X86_REG_ESI, X86_REG_SI, X86_REG_SIL},
+		{X86_REG_RDI, X86_REG_EDI, X86_REG_DI, X86_REG_DIL},
+		{X86_REG_RBP, X86_REG_EBP, X86_REG_BP, X86_REG_BPL},
+		{X86_REG_R8, X86_REG_R8D, X86_REG_R8W, X86_REG_R8B},
+		{X86_REG_R9, X86_REG_R9D, X86_REG_R9W, X86_REG_R9B},
+		{X86_REG_R10, X86_REG_R10D, X86_REG_R10W, X86_REG_R10B},
+		{X86_REG_R11, X86_REG_R11D, X86_REG_R11W, X86_REG_R11B},
+		{X86_REG_R12, X86_REG_R12D, X86_REG_R12W, X86_REG_R12B},
+		{X86_REG_R13, X86_REG_R13D, X86_REG_R13W, X86_REG_R13B},
+		{X86_REG_R14, X86_REG_R14D, X86_REG_R14W, X86_REG_R14B},
+		{X86_REG_R15, X86_REG_R15D, X86_REG_R15W, X86_REG_R15B},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(parts[i]); j++) {
+			if (parts[i][j] == reg)
+				return parts[i][0];
+		}
+	}
+	return reg;
+}
+
+static unsigned int whole_register_arm64(unsigned int reg)
+{
+	if (reg >= ARM64_REG_W0 && reg <= ARM64_REG_W28)
+		return ARM64_REG_X0 + (reg - ARM64_REG_W0);
+	return reg;
+}
+
+static bool is_x86(const struct trace *trace)
+{
+	return trace->function->binary->machine == EM_X86_64;
+}
+
+static unsigned int whole_register(const struct trace *trace, unsigned int reg)
+{
+	return is_x86(trace) ? whole_register_x86(reg) : whole_register_arm64(reg);
+}
+
+static bool writes_register(const struct trace *trace)
+{
+	cs_regs read, written;
+	uint8_t n_read = 0, n_written = 0;
+
+	if (cs_regs_access(trace->capstone, trace->insn, read, &n_read, written, &n_written) != CS_ERR_OK)
+		return true;
+	for (uint8_t i = 0; i < n_written; i++) {
+		if (whole_register(trace, written[i]) == trace->reg)
+			return true;
+	}
+	return false;
+}
+
+/* A call leaves its result in one register, and nothing that is known in those that it need not keep. */
+static enum source source_of_call(const struct trace *trace, bool *ret_is_kept)
+{
+	unsigned int reg = trace->reg;
+
+	*ret_is_kept = is_x86(trace) ? reg == X86_REG_RBX || reg == X86_REG_RBP || (reg >= X86_REG_R12 && reg <= X86_REG_R15)
+				     : reg >= ARM64_REG_X19 && reg <= ARM64_REG_X28;
+	return reg == (is_x86(trace) ? (unsigned int)X86_REG_RAX : (unsigned int)ARM64_REG_X0) ? SOURCE_VALUE
+												: SOURCE_UNKNOWN;
+}
+
+/* What a register has before the instruction that was looked at. */
+static enum source source_before(const struct trace *trace, unsigned int reg, unsigned int depth, struct trace *ret_trace)
+{
+	*ret_trace = *trace;
+	ret_trace->reg = whole_register(trace, reg);
+	return trace_back(ret_trace, depth + 1);
+}
+
+/* A sum of two registers: one has been loaded from a table, the other is its base. */
+static enum source source_of_sum(struct trace *trace, unsigned int left, unsigned int right, unsigned int depth)
+{
+	unsigned int registers[] = {left, right};
+	struct trace other;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (source_before(trace, registers[i], depth, &other) != SOURCE_TABLE4)
+			continue;
+		trace->base = registers[1 - i];
+		trace->base_at = trace->at;
+		return SOURCE_SUM;
+	}
+	return SOURCE_UNKNOWN;
+}
+
+static enum source source_of_load(struct trace *trace, const x86_op_mem *memory)
+{
+	if (memory->index == X86_REG_INVALID)
+		return SOURCE_VALUE;
+	trace->base = memory->base;
+	trace->base_at = trace->at;
+	trace->address = memory->disp;
+	return SOURCE_TABLE8;
+}
+
+/* False: look further back, for trace->reg. */
+static bool source_x86(struct trace *trace, unsigned int depth, enum source *ret_source)
+{
+	const cs_x86_op *to = &trace->insn->detail->x86.operands[0], *from = &trace->insn->detail->x86.operands[1];
+
+	*ret_source = SOURCE_UNKNOWN;
+	switch (trace->insn->id) {
+	case X86_INS_MOV:
+		if (to->size < 8)
+			return true;
+		if (from->type == X86_OP_MEM)
+			*ret_source = source_of_load(trace, &from->mem);
+		if (from->type != X86_OP_REG)
+			return true;
+		trace->reg = from->reg;
+		return false;
+	case X86_INS_MOVSXD:
+		if (from->type == X86_OP_MEM) {
+			*ret_source = SOURCE_TABLE4;
+			return true;
+		}
+		trace->reg = whole_register_x86(from->reg);
+		return false;
+	case X86_INS_ADD:
+		if (from->type == X86_OP_REG)
+			*ret_source = source_of_sum(trace, to->reg, from->reg, depth);
+		return true;
+	case X86_INS_LEA:
+		if (from->mem.base != X86_REG_RIP)
+			return true;
+		trace->address = trace->insn->address + trace->insn->size + from->mem.disp;
+		*ret_source = SOURCE_ADDRESS;
+		return true;
+	case X86_INS_XOR: /* with a rotation, how the C library hides addresses of functions */
+		return from->type != X86_OP_MEM || from->mem.segment != X86_REG_FS;
+	case X86_INS_ROL:
+	case X86_INS_ROR:
+		return false;
+	}
+	/* of two values that a conditional move chooses from, one is as good as the other */
+	return strncmp(trace->insn->mnemonic, "cmov", 4) != 0;
+}
+
+static bool source_arm64(struct trace *trace, unsigned int depth, enum source *ret_source)
+{
+	const cs_arm64_op *operands = trace->insn->detail->arm64.operands, *last = &operands[2];
+
+	*ret_source = SOURCE_UNKNOWN;
+	switch (trace->insn->id) {
+	case ARM64_INS_LDR:
+	case ARM64_INS_LDUR:
+		if (operands[1].type == ARM64_OP_MEM)
+			*ret_source = operands[1].mem.index == ARM64_REG_INVALID ? SOURCE_VALUE : SOURCE_TABLE8;
+		return true;
+	case ARM64_INS_LDP:
+		*ret_source = SOURCE_VALUE;
+		return true;
+	case ARM64_INS_LDRSW:
+	case ARM64_INS_LDRSH:
+	case ARM64_INS_LDRSB:
+		*ret_source = SOURCE_TABLE4;
+		return true;
+	case ARM64_INS_MOV:
+	case ARM64_INS_CSEL:
+		if (operands[1].type != ARM64_OP_REG)
+			return true;
+		trace->reg = whole_register_arm64(operands[1].reg);
+		return false;
+	case ARM64_INS_ADD:
+		if (last->type != ARM64_OP_REG)
+			return true;
+		if (last->ext != ARM64_EXT_INVALID || last->shift.type != ARM64_SFT_INVALID)
+			*ret_source = SOURCE_SUM;
+		else
+			*ret_source = source_of_sum(trace, operands[1].reg, last->reg, depth);
+		return true;
+	}
+	return strncmp(trace->insn->mnemonic, "aut", 3) != 0;
+}
+
+/* At the start of a block: what all the jumps that lead there agree on. */
+static enum source source_of_jumps(struct trace *trace, unsigned int depth)
+{
+	const struct function *function = trace->function;
+	enum source agreed = SOURCE_UNKNOWN;
+	struct trace found = *trace;
+
+	if (trace->at == function->entry)
+		return SOURCE_VALUE;
+	for (size_t i = 0; i < function->n_flows; i++) {
+		struct trace other = *trace;
+		enum source source;
+
+		if (function->flows[i].target != trace->at)
+			continue;
+		other.at = function->flows[i].address;
+		source = trace_back(&other, depth + 1);
+		if (source == SOURCE_UNKNOWN || (agreed != SOURCE_UNKNOWN && source != agreed))
+			return SOURCE_UNKNOWN;
+		agreed = source;
+		found = other;
+	}
+	*trace = found;
+	return agreed;
+}
+
+/* From trace->at backwards, for what gave trace->reg its value. */
+static enum source trace_back(struct trace *trace, unsigned int depth)
+{
+	enum source source;
+	bool is_kept;
+
+	for (;;) {
+		if (depth > MAX_DEPTH || ++*trace->n_steps > MAX_STEPS)
+			return SOURCE_UNKNOWN;
+		if (!step_back(trace))
+			return source_of_jumps(trace, depth);
+		if (kind_at(trace->function, trace->at) == INSTRUCTION_CALL) {
+			source = source_of_call(trace, &is_kept);
+			if (!is_kept)
+				return source;
+			continue;
+		}
+		if (!decode(trace, trace->at))
+			return SOURCE_UNKNOWN;
+		if (!writes_register(trace))
+			continue;
+		if (is_x86(trace) ? source_x86(trace, depth, &source) : source_arm64(trace, depth, &source))
+			return source;
+	}
+}
+
+/* Registers are restored right before: no switch does that, a tail call does. */
+static bool ends_frame(const struct trace *jump)
+{
+	struct trace trace = *jump;
+
+	for (int i = 0; i < STEPS_TO_COMPARE && step_back(&trace) && decode(&trace, trace.at); i++) {
+		switch (is_x86(&trace) ? trace.insn->id : 0) {
+		case X86_INS_POP:
+		case X86_INS_LEAVE:
+			return true;
+		case X86_INS_PUSH:
+		case X86_INS_CALL:
+			return false;
+		}
+	}
+	return false;
+}
+
+/* How many entries its table has: one more than what the index was compared with, or masked by. 0: not found. */
+static size_t count_table(const struct trace *jump)
+{
+	struct trace trace = *jump;
+
+	for (int i = 0; i < STEPS_TO_COMPARE && step_back(&trace) && decode(&trace, trace.at); i++) {
+		const cs_x86_op *operands = trace.insn->detail->x86.operands;
+
+		if ((trace.insn->id != X86_INS_CMP && trace.insn->id != X86_INS_AND) || operands[1].type != X86_OP_IMM)
+			continue;
+		return operands[1].imm >= 0 && operands[1].imm < MAX_TABLE ? operands[1].imm + 1 : 0;
+	}
+	return 0;
+}
+
+static bool read_memory(const struct binary *binary, uint64_t address, void *ret_bytes, size_t size)
+{
+	for (size_t i = 0; i < binary->n_segments; i++) {
+		const struct binary_segment *segment = &binary->segments[i];
+		uint64_t into = address - segment->address;
+
+		if (address >= segment->address && into < segment->file_bytes && size <= segment->file_bytes - into)
+			return binary_read(binary, segment->file_offset + into, ret_bytes, size) == (ssize_t)size;
+	}
+	return false;
+}
+
+/* Without a count the table is read as far as it leads into the function. */
+static int follow_table(struct function *function, uint64_t table, size_t n, size_t entry_bytes, enum indirect_kind *ret_kind)
+{
+	size_t n_inside = 0;
+	int r;
+
+	*ret_kind = INDIRECT_TAIL_CALL;
+	for (size_t i = 0; i < (n ?: MAX_TABLE); i++) {
+		int64_t entry = 0;
+		uint64_t target;
+
+		if (!read_memory(function->binary, table + i * entry_bytes, &entry, entry_bytes))
+			break;
+		target = entry_bytes == 4 ? table + (int32_t)entry : (uint64_t)entry;
+		if (n) {
+			r = function_follow(function, target);
+			if (r < 0)
+				return r;
+		}
+		if (!function_has_instruction(function, target))
+			break;
+		n_inside++;
+	}
+	if (n ? n_inside == n : n_inside > 0)
+		*ret_kind = INDIRECT_SWITCH;
+	return 0;
+}
+
+/* `lea table(%rip), reg` at an address: its REX prefix and ModRM byte have the register. */
+static bool is_table_address(const struct trace *trace, uint64_t address, unsigned int reg, uint64_t *ret_table)
+{
+	size_t size = 0;
+	const uint8_t *bytes = function_bytes(trace->function, address, &size);
+
+	if (size < 7 || (bytes[0] & 0xf8) != 0x48 || bytes[1] != 0x8d || (bytes[2] & 0xc7) != 0x05)
+		return false;
+	if (!cs_disasm_iter(trace->capstone, &bytes, &size, &address, trace->insn) ||
+	    trace->insn->detail->x86.operands[0].reg != (x86_reg)reg)
+		return false;
+	*ret_table = address + trace->insn->detail->x86.operands[1].mem.disp;
+	return true;
+}
+
+/* The base was set long before, out of a loop: each address that its register gets anywhere may be the table's. */
+static int follow_any_table(struct trace *trace, unsigned int base, size_t n, enum indirect_kind *ret_kind)
+{
+	struct function *function = trace->function;
+	bool found = false;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < function->n_pieces; i++) {
+		const struct function_piece piece = function->pieces[i];
+
+		for (uint64_t at = 0; r == 0 && at < piece.end - piece.start; at++) {
+			enum indirect_kind kind;
+			uint64_t table;
+
+			if (!function->sizes[piece.at + at] || !is_table_address(trace, piece.start + at, base, &table))
+				continue;
+			r = follow_table(function, table, n, 4, &kind);
+			found |= kind == INDIRECT_SWITCH;
+		}
+	}
+	*ret_kind = found ? INDIRECT_SWITCH : INDIRECT_UNKNOWN;
+	return r;
+}
+
+static int judge_sum(struct trace *trace, const struct trace *jump, enum indirect_kind *ret_kind)
+{
+	struct trace base = *trace;
+
+	*ret_kind = INDIRECT_SWITCH;
+	if (!is_x86(trace))
+		return 0;
+	base.reg = whole_register(trace, trace->base);
+	base.at = trace->base_at;
+	if (trace_back(&base, 0) == SOURCE_ADDRESS)
+		return follow_table(trace->function, base.address, count_table(jump), 4, ret_kind);
+	return follow_any_table(trace, whole_register(trace, trace->base), count_table(jump), ret_kind);
+}
+
+/*
+ * A table of addresses in a file that is loaded anywhere has them from the loader, and nothing stands in the file. Then the
+ * stack pointer has to tell, at each hit.
+ */
+static int judge_table(struct trace *trace, const struct trace *jump, enum indirect_kind *ret_kind)
+{
+	uint64_t table = trace->address;
+
+	*ret_kind = INDIRECT_TAIL_CALL;
+	if (!is_x86(trace))
+		return 0;
+	if (trace->base != X86_REG_INVALID) {
+		struct trace base = *trace;
+
+		base.reg = whole_register(trace, trace->base);
+		base.at = trace->base_at;
+		if (trace_back(&base, 0) != SOURCE_ADDRESS)
+			return 0;
+		table += base.address;
+	}
+	return follow_table(trace->function, table, count_table(jump), 8, ret_kind);
+}
+
+static int judge(struct trace *trace, enum source source, const struct trace *jump, enum indirect_kind *ret_kind)
+{
+	switch (source) {
+	case SOURCE_VALUE:
+		*ret_kind = INDIRECT_TAIL_CALL;
+		return 0;
+	case SOURCE_TABLE8:
+		return judge_table(trace, jump, ret_kind);
+	case SOURCE_SUM:
+		return judge_sum(trace, jump, ret_kind);
+	default:
+		*ret_kind = INDIRECT_UNKNOWN;
+		return 0;
+	}
+}
+
+int indirect_find_kind(csh capstone, cs_insn *insn, struct function *function, uint64_t address,
+		       enum indirect_kind *ret_kind)
+{
+	unsigned int n_steps = 0;
+	struct trace jump = {.capstone = capstone, .insn = insn, .function = function, .at = address, .n_steps = &n_steps};
+	struct trace trace = jump;
+	enum source source;
+
+	*ret_kind = INDIRECT_UNKNOWN;
+	if (!decode(&trace, address))
+		return 0;
+	if (!is_x86(&trace)) {
+		trace.reg = whole_register_arm64(insn->detail->arm64.operands[0].reg);
+		return judge(&trace, trace_back(&trace, 0), &jump, ret_kind);
+	}
+	if (insn->detail->x86.operands[0].type == X86_OP_MEM)
+		return judge(&trace, source_of_load(&trace, &insn->detail->x86.operands[0].mem), &jump, ret_kind);
+	trace.reg = insn->detail->x86.operands[0].reg;
+	source = trace_back(&trace, 0);
+	if (source == SOURCE_UNKNOWN && ends_frame(&jump))
+		source = SOURCE_VALUE;
+	return judge(&trace, source, &jump, ret_kind);
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""
+The exits that perfflow finds, against those in what objdump prints, for programs and libraries of this machine.
+
+    test_exits.py DUMP_SITES [--seconds N] [FILE...]
+
+For each function that perfflow holds to be complete, the exits have to be the same: each return, and each direct jump that
+leaves the function and the pieces that belong to it, worked out here from objdump's text and readelf's frames. Jumps
+through registers and memory that perfflow took for tail calls have to be just that kind of instruction; of those through
+memory without an index none may be missing.
+"""
+import argparse
+import bisect
+import collections
+import os
+import re
+import subprocess
+import sys
+import time
+
+LINE = re.compile(r"^ *([0-9a-f]+):\t(?:[0-9a-f]{2} )+ *\t([^#<]*)")
+PREFIXES = {"bnd", "notrack", "rep", "repz", "repnz", "data16", "cs", "ds", "es", "ss", "lock"}
+BRANCHES = {"loop", "loope", "loopne", "jrcxz", "jecxz", "xbegin"}
+MISSING = 77
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120, check=False).stdout
+
+
+class Frames:
+    """The ranges of .eh_frame."""
+
+    def __init__(self, path):
+        found = re.findall(r"FDE cie=\w+ pc=([0-9a-f]+)\.\.([0-9a-f]+)", run("readelf", "--debug-dump=frames", path))
+        self.ranges = sorted({(int(start, 16), int(end, 16)) for start, end in found if start != end})
+        self.starts = [start for start, _ in self.ranges]
+
+    def around(self, address):
+        i = bisect.bisect_right(self.starts, address) - 1
+        if i >= 0 and self.ranges[i][0] <= address < self.ranges[i][1]:
+            return self.ranges[i]
+        return None
+
+
+class Listing:
+    """What objdump prints of the code: for each jump and return where it is, what, and where to."""
+
+    def __init__(self, path):
+        self.flows = []
+        self.first = {}
+        for line in run("objdump", "-d", "-w", "-j", ".text", path).splitlines():
+            match = LINE.match(line)
+            if match:
+                self.add(int(match.group(1), 16), match.group(2).split())
+        self.addresses = [flow[0] for flow in self.flows]
+
+    def add(self, address, words):
+        while words and words[0].split(",")[0] in PREFIXES:
+            words = words[1:]
+        if not words:
+            return
+        name = words[0].split(",")[0]
+        operand = words[1] if len(words) > 1 else ""
+        if name in ("ret", "retq"):
+            self.flows.append((address, "return", None))
+        elif name.startswith("j") or name in BRANCHES:
+            if operand.startswith("*"):
+                self.flows.append((address, "indirect", operand))
+            else:
+                self.flows.append((address, "jump", int(operand, 16)))
+
+    def within(self, start, end):
+        low = bisect.bisect_left(self.addresses, start)
+        return self.flows[low : bisect.bisect_left(self.addresses, end)]
+
+
+class Function:
+    def __init__(self, words, name):
+        self.address, self.size, self.complete = int(words[1], 16), int(words[2], 16), words[3] == "complete"
+        self.name = name
+        self.exits = set()
+
+
+def dump(tool, path):
+    functions = []
+    for line in run(tool, path).splitlines():
+        words = line.split("\t")[0].split(" ", 5)
+        if words[0] == "F":
+            functions.append(Function(words, words[5]))
+        elif words[0] == "E":
+            functions[-1].exits.add((int(words[1], 16)))
+    return functions
+
+
+def pieces_of(function, starts, sizes, frames, listing, text):
+    """The function's own range, and those that its direct jumps lead to and that have no name of their own."""
+    own = frames.around(function.address)
+    end = function.address + function.size
+    if own and own[0] == function.address:
+        end = max(end, own[1])
+    pieces, todo = [], [(function.address, end)]
+    while todo:
+        piece = todo.pop()
+        pieces.append(piece)
+        for _, kind, target in listing.within(*piece):
+            if kind != "jump" or any(a <= target < b for a, b in pieces + todo) or target in sizes:
+                continue
+            if not text[0] <= target < text[1]:
+                continue  # a stub of the linker's
+            i = bisect.bisect_right(starts, target) - 1
+            if i >= 0 and target < starts[i] + sizes[starts[i]]:
+                found = (starts[i], starts[i] + sizes[starts[i]])
+            else:
+                found = frames.around(target)
+            if found:
+                todo.append(found)
+    return pieces
+
+
+def expected_exits(pieces, listing):
+    certain, possible = set(), set()
+    for piece in pieces:
+        for address, kind, target in listing.within(*piece):
+            if kind == "return":
+                certain.add(address)
+            elif kind == "indirect":
+                possible.add(address)
+                if "(" in target and "," not in target:
+                    certain.add(address)
+            elif not any(start <= target < end for start, end in pieces):
+                certain.add(address)
+    return certain, possible
+
+
+def text_of(path):
+    match = re.search(r" \.text +PROGBITS +([0-9a-f]+) +[0-9a-f]+ +([0-9a-f]+)", run("readelf", "-SW", path))
+    if not match:
+        return None
+    start, size = (int(word, 16) for word in match.groups())
+    return start, start + size
+
+
+def check(tool, path, sums):
+    text = text_of(path)
+    functions = dump(tool, path) if text else []
+    functions = [function for function in functions if text[0] <= function.address < text[1]]
+    if not functions:
+        return []
+    listing, frames = Listing(path), Frames(path)
+    sizes = {function.address: function.size for function in functions}
+    starts = sorted(sizes)
+    wrong = []
+    sums["binaries"] += 1
+    sums["functions"] += len(functions)
+    for function in functions:
+        if not function.complete:
+            continue
+        sums["complete"] += 1
+        pieces = pieces_of(function, starts, sizes, frames, listing, text)
+        certain, possible = expected_exits(pieces, listing)
+        sums["exits"] += len(function.exits)
+        missing = certain - function.exits
+        extra = function.exits - certain - possible
+        if missing or extra:
+            wrong.append((path, function, missing, extra))
+    return wrong
+
+
+def is_elf(path):
+    try:
+        with open(path, "rb") as file:
+            start = file.read(20)
+    except OSError:
+        return False
+    return start[:5] == b"\x7fELF\x02" and start[18:20] == b"\x3e\x00"
+
+
+def candidates():
+    """Small ones first, and a library after each few programs: many files in a given time, and of both kinds."""
+    seen, lists = set(), []
+    for folder in ("/usr/bin", "/usr/lib/x86_64-linux-gnu"):
+        files = [os.path.join(folder, name) for name in os.listdir(folder)]
+        files = sorted({os.path.realpath(path) for path in files if os.path.isfile(path) and is_elf(path)}, key=os.path.getsize)
+        lists.append([path for path in files if path not in seen])
+        seen.update(files)
+    while any(lists):
+        for one in lists:
+            if one:
+                yield one.pop(0)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("dump_sites")
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--seconds", type=float, default=60)
+    arguments = parser.parse_args()
+    if os.uname().machine != "x86_64":
+        print("left out: this reads what objdump prints of x86-64")
+        return MISSING
+    sums, wrong, end = collections.Counter(), [], time.monotonic() + arguments.seconds
+    for path in arguments.files or candidates():
+        wrong += check(arguments.dump_sites, path, sums)
+        if time.monotonic() > end and not arguments.files:
+            break
+    for path, function, missing, extra in wrong[:20]:
+        print(f"{path}: {function.name} at {function.address:x}: missing {[hex(a) for a in sorted(missing)]}, "
+              f"too many {[hex(a) for a in sorted(extra)]}")
+    share = 100 * sums["complete"] / max(1, sums["functions"])
+    print(f"{sums['binaries']} binaries, {sums['functions']} functions, {sums['complete']} complete ({share:.2f}%), "
+          f"{sums['exits']} exits, {len(wrong)} functions wrong")
+    if not arguments.files and sums["functions"] < 1000:
+        print("too few to tell anything")
+        return MISSING
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
