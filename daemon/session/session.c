@@ -51,6 +51,7 @@ struct session {
 	struct labels *labels;
 	struct attach *attach;
 	struct weave weave;
+	struct hash searched; /* files whose libraries were looked for: a set, by a hash of dev and ino */
 	struct mappings *mappings;
 	struct gate *gate;
 	struct pipeline *pipeline;
@@ -289,6 +290,20 @@ static int open_pipeline(struct session *session, const struct session_config *c
 	return r < 0 ? why_set(&failure->why, r, "cannot read the ring buffers") : 0;
 }
 
+/* Returns 1 if the libraries of the file were looked for before, and notes that they are. */
+static int note_search(struct session *session, const char *file)
+{
+	uint64_t identity[2], key;
+	struct stat status;
+
+	if (stat(file, &status) < 0)
+		return -errno;
+	identity[0] = status.st_dev;
+	identity[1] = status.st_ino;
+	key = hash_bytes(identity, sizeof(identity));
+	return hash_find(&session->searched, key) ? 1 : hash_put(&session->searched, key, session);
+}
+
 /*
  * A file that was not known before: with all that it would load, before that is loaded. file is what it can be opened by,
  * path what the process calls it; since_ns is when the process mapped it, or 0 if none has yet.
@@ -301,6 +316,10 @@ static void weave_late(struct session *session, pid_t pid, const char *file, con
 	int r;
 
 	r = weave_file(&session->weave, file, &why); /* first, and then what takes longer to find */
+	if (r >= 0)
+		r = note_search(session, file);
+	if (r == 1)
+		return;
 	if (r >= 0)
 		r = weave_search_program(pid, path, &paths, &why);
 	if (r >= 0)
@@ -594,6 +613,7 @@ void session_free(struct session *session)
 	attach_close(session->attach);
 	weave_done(&session->weave);
 	labels_free(session->labels);
+	hash_done(&session->searched);
 	closep(&session->target_fd);
 	closep(&session->stop_fd);
 	strings_done(&session->aspects);

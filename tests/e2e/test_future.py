@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from perfflow import PERFFLOW, TestCase, Trace, main, perfflow, target  # noqa: E402
@@ -37,14 +38,19 @@ class Future(TestCase):
         trace = self.trace("libplugin.so*:plugged", [target("loads"), target("libplugin.so")])
         self.assertCounts(trace, {"plugged": 10})
 
+    def assertLastIsWhole(self, trace, name, calls):
+        """How soon a file is woven depends on the machine; but at some time it is, and then no call is missed."""
+        last = max(trace.spans(name), key=lambda span: span["ts"])["pid"]
+        self.assertEqual(len([span for span in trace.spans(name) if span["pid"] == last]), calls)
+
     def test_a_library_that_nothing_tells_of_is_woven_when_it_is_mapped(self):
         shutil.copy(target("libplugin.so"), self.folder / "unknown.so")
         ran = perfflow("run", "--allow-empty", "-p", "unknown.so:plugged", "-o", self.folder / "t.json", "--", "sh", "-c",
-                       f"F={self.folder}; {target('loads')} $F/unknown.so; sleep 0.3; {target('loads')} $F/unknown.so")
+                       f"F={self.folder}; for i in $(seq 20); do {target('loads')} $F/unknown.so; sleep 0.1; done")
         self.assertEqual(ran.status, 0, ran)
         trace = Trace(self.folder / "t.json")
-        self.assertGreaterEqual(trace.count("plugged"), 10, "the second process misses none")
-        if trace.count("plugged") < 20:
+        self.assertLastIsWhole(trace, "plugged", 10)
+        if trace.count("plugged") < 200:
             self.assertRegex(" ".join(trace.summary()["warnings"]), r"unknown.so.* were woven after .* ms are missing")
             self.assertFalse(trace.summary()["complete"])
 
@@ -58,13 +64,14 @@ class Future(TestCase):
         attached.read_until("tracing", "stderr")
         present.tell("tick")
         present.read_until("done")
-        for _ in range(3):
+        for _ in range(20):
             subprocess.run([self.folder / "everywhere"], check=True, stdout=subprocess.DEVNULL)
+            time.sleep(0.1)
         attached.interrupt()
         self.assertEqual(attached.finish().status, 0)
         trace = Trace(self.folder / "t.json")
         self.assertEqual(trace.count("tick"), 10)
-        self.assertGreaterEqual(trace.count("add"), 200, "the first run may be over before it is woven, the others not")
+        self.assertLastIsWhole(trace, "add", 100)
 
     def test_a_program_that_was_replaced_is_traced_as_it_runs(self):
         program = self.folder / "replaced"
@@ -91,10 +98,10 @@ class Future(TestCase):
     def test_a_process_in_another_mount_namespace_is_reached_through_itself(self):
         inside = self.folder / "inside"
         inside.mkdir()
-        command = (f"mount -t tmpfs none {inside} && cp {target('plain_pie')} {inside}/solver && {inside}/solver && "
-                   f"{inside}/solver")
+        command = (f"mount -t tmpfs none {inside} && cp {target('plain_pie')} {inside}/solver && "
+                   f"for i in $(seq 20); do {inside}/solver; sleep 0.1; done")
         trace = self.trace("solver:add", ["unshare", "--mount", "sh", "-c", command], allow_empty=True)
-        self.assertGreaterEqual(trace.count("add"), 100, "the second run misses none")
+        self.assertLastIsWhole(trace, "add", 100)
 
 
 if __name__ == "__main__":
