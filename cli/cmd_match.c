@@ -18,6 +18,7 @@
 #include "binary/binary.h"
 #include "binary/loader.h"
 #include "binary/process.h"
+#include "binary/source.h"
 #include "client.h"
 #include "command.h"
 #include "options.h"
@@ -31,12 +32,15 @@ struct match_options {
 	int64_t pid;	    /* or 0 */
 	const char *binary; /* or NULL */
 	const char *pointcut;
+	enum site_mode returns;
+	bool explain;
 	bool json;
 };
 
 struct module { /* a binary in which something was found */
 	struct binary *binary;
 	struct joinpoints joinpoints;
+	struct source *source; /* if it is to be explained, and has debug information */
 };
 
 struct match {
@@ -45,13 +49,14 @@ struct match {
 	struct strings paths;
 	struct module *modules;
 	size_t n_modules;
-	size_t n_joinpoints;
+	size_t n_joinpoints, n_rejected;
 };
 
 static void match_done(struct match *match)
 {
 	for (size_t i = 0; i < match->n_modules; i++) {
 		joinpoints_done(&match->modules[i].joinpoints);
+		source_close(match->modules[i].source);
 		binary_free(match->modules[i].binary);
 	}
 	free(match->modules);
@@ -106,6 +111,7 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 {
 	_cleanup_(symbols_done) struct symbols symbols = {0};
 	struct joinpoints joinpoints = {0};
+	struct source *source = NULL;
 	size_t matched = 0;
 	int r;
 
@@ -117,15 +123,18 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 	if (r < 0)
 		return r;
 
-	r = joinpoints.n_items > 0
+	r = joinpoints.n_items + joinpoints.n_rejected > 0
 		    ? array_grow(&match->modules, match->n_modules, sizeof(*match->modules))
 		    : 0;
-	if (r < 0 || joinpoints.n_items == 0) {
+	if (r < 0 || joinpoints.n_items + joinpoints.n_rejected == 0) {
 		joinpoints_done(&joinpoints);
 		return r;
 	}
+	if (match->options->explain) /* without debug information there are no lines to tell */
+		source_open(*binary, &symbols, &source);
 	match->n_joinpoints += joinpoints.n_items;
-	match->modules[match->n_modules++] = (struct module){take_ptr(*binary), joinpoints};
+	match->n_rejected += joinpoints.n_rejected;
+	match->modules[match->n_modules++] = (struct module){take_ptr(*binary), joinpoints, source};
 
 	return 0;
 }
@@ -186,7 +195,7 @@ static void print_row(int columns, const struct module *module, const struct joi
 		return;
 	printf("%-*s  0x%016" PRIx64 " 0x%-10" PRIx64 " %s\n", columns, name.data,
 	       joinpoint->address, joinpoint->site.entry_offset,
-	       site_has_return_probe(&joinpoint->site) ? "calls" : "entries");
+	       joinpoint->site.returns == SITE_ENTRY_ONLY ? "entries" : "calls");
 }
 
 static void print_table(const struct match *match)
@@ -200,8 +209,67 @@ static void print_table(const struct match *match)
 				  &match->modules[i].joinpoints.items[j]);
 }
 
-static struct json_object *describe_joinpoint(const struct joinpoint *joinpoint)
+static void explain_site(const struct module *module, const struct joinpoint *joinpoint)
 {
+	const struct site *site = &joinpoint->site;
+	uint64_t offset = site->entry_offset;
+	const char *path;
+	unsigned int line;
+
+	if (module->source && source_find(module->source, joinpoint->address, &path, &line) == 0)
+		printf("    source  %s:%u\n", path, line);
+	binary_file_offset(module->binary, joinpoint->address, &offset);
+	printf("    entry   +%" PRIu64 "  %s  (%s)\n", site->entry_offset - offset,
+	       site->instruction[0] ? site->instruction : "?",
+	       site->is_optimised  ? "emulated, or a call on Linux 6.18"
+	       : site->is_emulated ? "emulated"
+				   : "single-stepped");
+	printf("    return  %s", site_returns_name(site->returns));
+	if (site->returns == SITE_EXITS)
+		printf(" (%zu)", site->n_exits);
+	printf("%s%s\n", site->reason ? ": " : "", site->reason ? site->reason : "");
+	printf("    cost    about %.1f us a call\n", site->cost_ns / 1000.0);
+}
+
+static void explain_module(const struct module *module)
+{
+	for (size_t i = 0; i < module->joinpoints.n_items; i++) {
+		_cleanup_(text_done) struct text name = {0};
+
+		if (append_name(&name, module, &module->joinpoints.items[i]) < 0)
+			continue;
+		printf("%s\n", name.data);
+		explain_site(module, &module->joinpoints.items[i]);
+	}
+	for (size_t i = 0; i < module->joinpoints.n_rejected; i++) {
+		const struct rejected *rejected = &module->joinpoints.rejected[i];
+		_cleanup_(text_done) struct text name = {0};
+
+		text_append_clean(&name, rejected->name);
+		printf("%s:%s\n    rejected: %s\n", module->binary->name, name.data ? name.data : "", rejected->reason);
+	}
+}
+
+static void print_explained(const struct match *match)
+{
+	for (size_t i = 0; i < match->n_modules; i++)
+		explain_module(&match->modules[i]);
+}
+
+static void describe_source(struct json_object *object, const struct module *module, uint64_t address)
+{
+	const char *path;
+	unsigned int line;
+
+	if (!module->source || source_find(module->source, address, &path, &line) < 0)
+		return;
+	json_object_object_add(object, "file", json_text(path));
+	json_object_object_add(object, "line", json_object_new_int64(line));
+}
+
+static struct json_object *describe_joinpoint(const struct module *module, const struct joinpoint *joinpoint)
+{
+	const struct site *site = &joinpoint->site;
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "name", json_text(joinpoint->name));
@@ -210,10 +278,26 @@ static struct json_object *describe_joinpoint(const struct joinpoint *joinpoint)
 	json_object_object_add(object, "size", json_object_new_int64((int64_t)joinpoint->size));
 	json_object_object_add(object, "probe_offset",
 			       json_object_new_int64((int64_t)joinpoint->site.entry_offset));
+	json_object_object_add(object, "instruction", json_text(site->instruction));
+	json_object_object_add(object, "emulated", json_object_new_boolean(site->is_emulated));
 	json_object_object_add(object, "return_seen",
-			       json_object_new_boolean(site_has_return_probe(&joinpoint->site)));
-	json_object_object_add(object, "emulated",
-			       json_object_new_boolean(joinpoint->site.is_emulated));
+			       json_object_new_boolean(site->returns != SITE_ENTRY_ONLY));
+	json_object_object_add(object, "returns", json_text(site_returns_name(site->returns)));
+	json_object_object_add(object, "reason", json_text(site->reason ? site->reason : ""));
+	json_object_object_add(object, "exits", json_object_new_int64((int64_t)site->n_exits));
+	json_object_object_add(object, "cost_ns", json_object_new_int64(site->cost_ns));
+	describe_source(object, module, joinpoint->address);
+
+	return object;
+}
+
+static struct json_object *describe_rejected(const struct rejected *rejected)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "name", json_text(rejected->name));
+	json_object_object_add(object, "address", json_object_new_int64((int64_t)rejected->address));
+	json_object_object_add(object, "reason", json_text(rejected->reason));
 
 	return object;
 }
@@ -225,15 +309,20 @@ static void print_json(const struct match *match)
 	for (size_t i = 0; i < match->n_modules; i++) {
 		const struct module *module = &match->modules[i];
 		struct json_object *object = json_object_new_object(),
-				   *functions = json_object_new_array();
+				   *functions = json_object_new_array(),
+				   *rejected = json_object_new_array();
 
 		for (size_t j = 0; j < module->joinpoints.n_items; j++)
 			json_object_array_add(functions,
-					      describe_joinpoint(&module->joinpoints.items[j]));
+					      describe_joinpoint(module, &module->joinpoints.items[j]));
+		for (size_t j = 0; j < module->joinpoints.n_rejected; j++)
+			json_object_array_add(rejected,
+					      describe_rejected(&module->joinpoints.rejected[j]));
 		json_object_object_add(object, "name", json_text(module->binary->name));
 		json_object_object_add(object, "path", json_text(module->binary->path));
 		json_object_object_add(object, "build_id", json_text(module->binary->build_id));
 		json_object_object_add(object, "functions", functions);
+		json_object_object_add(object, "rejected", rejected);
 		json_object_array_add(modules, object);
 	}
 	json_object_object_add(root, "binaries", modules);
@@ -284,6 +373,8 @@ static int match_run(const struct match_options *options)
 		report_column(options->pointcut, column);
 		return EXIT_FAILURE;
 	}
+	if (!match.aspect->says_returns)
+		match.aspect->returns = options->returns;
 	r = find_paths(&match, &why);
 	if (r == 0)
 		r = find_joinpoints(&match, &why);
@@ -294,11 +385,15 @@ static int match_run(const struct match_options *options)
 
 	if (options->json)
 		print_json(&match);
-	if (match.n_joinpoints == 0)
+	else if (options->explain)
+		print_explained(&match);
+	if (match.n_joinpoints == 0 && match.n_rejected == 0)
 		return report_no_match(&match);
-	if (!options->json)
+	if (!options->json && !options->explain)
 		print_table(&match);
-	report("functions: %zu, binaries: %zu", match.n_joinpoints, match.n_modules);
+	report("functions: %zu, binaries: %zu, rejected: %zu", match.n_joinpoints, match.n_modules, match.n_rejected);
+	if (match.n_joinpoints == 0)
+		return EXIT_FAILURE;
 
 	return EXIT_SUCCESS;
 }
@@ -311,6 +406,8 @@ static int parse_arguments(struct match_options *options, int argc, char **argv)
 		OPTION_LIST_JSON,
 		{"binary", required_argument, NULL, OPTION_BINARY},
 		{"pid", required_argument, NULL, OPTION_PID},
+		{"explain", no_argument, NULL, OPTION_EXPLAIN},
+		{"returns", required_argument, NULL, OPTION_RETURNS},
 		{0},
 	};
 	int c;
@@ -326,6 +423,14 @@ static int parse_arguments(struct match_options *options, int argc, char **argv)
 		case OPTION_BINARY:
 			options->binary = optarg;
 			break;
+		case OPTION_EXPLAIN:
+			options->explain = true;
+			break;
+		case OPTION_RETURNS:
+			if (site_mode_parse(optarg, &options->returns) == 0)
+				break;
+			command_usage_error(&command_match, RETURNS_ERROR, optarg);
+			return -EINVAL;
 		case OPTION_PID:
 			if (option_number(optarg, 1, INT_MAX, &options->pid) == 0)
 				break;
@@ -366,6 +471,9 @@ const struct command command_match = {
 	.details = "  --binary FILE  a program or a library; of a program also the libraries that\n"
 		   "                 it would load, where the pointcut names a module\n"
 		   "  --pid PID      what this process is made of\n"
+		   "  --explain      where each is probed, how its return is seen and why, what a call will\n"
+		   "                 cost, and what cannot be probed\n"
+		   "  --returns HOW  as for run: auto, sites, probes or never\n"
 		   "  --json         for programs\n"
 		   "\n"
 		   "Needs no service and no rights beyond reading the files.\n",

@@ -63,8 +63,7 @@ int trace_options_check(const struct trace_options *options, const struct comman
 	if (options->aspects.n_items == 0)
 		command_usage_error(command, "-p is missing: which functions are to be traced?");
 	else if (options->returns && site_mode_parse(options->returns, &mode) < 0)
-		command_usage_error(command, "'%s' is no way to see returns: auto, sites, probes or never",
-				    options->returns);
+		command_usage_error(command, RETURNS_ERROR, options->returns);
 	else
 		return 0;
 	return -EINVAL;

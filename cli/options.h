@@ -15,6 +15,7 @@ enum option_code {
 	OPTION_ALLOW_EMPTY = 256,
 	OPTION_BINARY,
 	OPTION_DURATION,
+	OPTION_EXPLAIN,
 	OPTION_JSON,
 	OPTION_PID,
 	OPTION_QUIET,
@@ -45,6 +46,8 @@ struct trace_options {
 	bool quiet; /* no summary */
 };
 void trace_options_done(struct trace_options *options);
+
+#define RETURNS_ERROR "'%s' is no way to see returns: auto, sites, probes or never"
 
 #define TRACE_OPTION_LETTERS ":hp:o:"
 /* clang-format off */

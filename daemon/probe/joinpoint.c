@@ -65,6 +65,11 @@ void joinpoints_done(struct joinpoints *joinpoints)
 	for (size_t i = 0; i < joinpoints->n_items; i++)
 		joinpoint_done(&joinpoints->items[i]);
 	free(joinpoints->items);
+	for (size_t i = 0; i < joinpoints->n_rejected; i++) {
+		free(joinpoints->rejected[i].name);
+		free(joinpoints->rejected[i].reason);
+	}
+	free(joinpoints->rejected);
 	*joinpoints = (struct joinpoints){};
 }
 
@@ -168,7 +173,8 @@ static enum site_mode mode_of(const struct aspect *aspect)
 	return aspect->returns;
 }
 
-static int choose_site(struct search *search, const struct symbol *symbol, size_t aspect, struct site *ret_site)
+static int choose_site(struct search *search, const struct symbol *symbol, size_t aspect, struct site *ret_site,
+		       struct why *reason)
 {
 	int r;
 
@@ -177,7 +183,27 @@ static int choose_site(struct search *search, const struct symbol *symbol, size_
 		if (r < 0)
 			return r;
 	}
-	return site_choose(search->chooser, symbol, mode_of(search->aspects[aspect]), ret_site, NULL);
+	return site_choose(search->chooser, symbol, mode_of(search->aspects[aspect]), ret_site, reason);
+}
+
+static int add_rejected(struct search *search, const struct symbol *symbol, const char *name, const struct why *reason)
+{
+	struct joinpoints *joinpoints = search->joinpoints;
+	struct rejected rejected = { .address = symbol->address };
+	int r;
+
+	r = array_grow(&joinpoints->rejected, joinpoints->n_rejected, sizeof(*joinpoints->rejected));
+	if (r < 0)
+		return r;
+	rejected.name = strdup(name);
+	rejected.reason = strdup(why_text(reason, -ENOENT));
+	if (!rejected.name || !rejected.reason) {
+		free(rejected.name);
+		free(rejected.reason);
+		return -ENOMEM;
+	}
+	joinpoints->rejected[joinpoints->n_rejected++] = rejected;
+	return 0;
 }
 
 static int add_function(struct search *search, const struct symbol *symbol, size_t aspect, const char *name)
@@ -187,11 +213,12 @@ static int add_function(struct search *search, const struct symbol *symbol, size
 		.size = symbol->size,
 		.aspect = aspect,
 	};
+	struct why reason = {0};
 	int r;
 
-	r = choose_site(search, symbol, aspect, &joinpoint.site);
+	r = choose_site(search, symbol, aspect, &joinpoint.site, &reason);
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT ? add_rejected(search, symbol, name, &reason) : r;
 	joinpoint.name = strdup(name);
 	joinpoint.annotation = symbol->annotation ? strdup(symbol->annotation) : NULL;
 	if (!joinpoint.name || (symbol->annotation && !joinpoint.annotation)) {

@@ -27,9 +27,17 @@ struct joinpoint {
 	uint64_t semaphore_offset; /* of a static probe: of the counter in the file that is raised while it is woven; or 0 */
 };
 
+struct rejected { /* a function that is selected and cannot be probed */
+	char *name;
+	uint64_t address;
+	char *reason; /* a sentence */
+};
+
 struct joinpoints {		 /* all zero is empty */
 	struct joinpoint *items; /* by address */
 	size_t n_items;
+	struct rejected *rejected;
+	size_t n_rejected;
 };
 
 void joinpoints_done(struct joinpoints *joinpoints);
