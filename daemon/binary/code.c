@@ -31,7 +31,7 @@ struct code {
 	bool has_function; /* of this symbol: */
 	uint64_t address, size;
 	bool has_switch;
-	struct code_exits exits; /* its own, offsets not sorted; handed out as copies */
+	struct code_exits exits; /* of it; handed out as copies */
 };
 
 int code_open(const struct binary *binary, const struct symbols *symbols, const struct unwind *unwind,

@@ -89,6 +89,15 @@ static const struct symbol *symbol_before(const struct symbols *symbols, uint64_
 	return low ? &symbols->items[low - 1] : NULL;
 }
 
+bool function_is_unnamed(const struct function *function, uint64_t address)
+{
+	const struct symbol *symbol = symbol_before(function->symbols, address);
+
+	if (symbol && (symbol->address == address || address - symbol->address < symbol->size))
+		return false;
+	return unwind_find_range(function->unwind, address);
+}
+
 /* `jmp *GOT`, behind endbr64 or bnd, or what AArch64 has for it: the linker's stub for a function elsewhere. */
 static bool is_stub(const struct function *function, uint64_t address)
 {

@@ -48,6 +48,9 @@ void function_done(struct function *function);
 /* Adds what a target that was found otherwise leads to. */
 int function_follow(struct function *function, uint64_t target);
 
+/* Whether code lies there that belongs to no function with a name. */
+bool function_is_unnamed(const struct function *function, uint64_t address);
+
 const struct function_piece *function_piece_at(const struct function *function, uint64_t address);
 /* The bytes from there to the end of the piece, or NULL. */
 const uint8_t *function_bytes(const struct function *function, uint64_t address, size_t *ret_size);

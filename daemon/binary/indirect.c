@@ -43,6 +43,8 @@ struct trace {
 	uint64_t address;
 	unsigned int base;
 	uint64_t base_at;
+	unsigned int index; /* the register that chooses the entry, where it was loaded */
+	uint64_t load_at;
 };
 
 static enum source trace_back(struct trace *trace, unsigned int depth);
@@ -177,6 +179,8 @@ static enum source source_of_sum(struct trace *trace, unsigned int left, unsigne
 			continue;
 		trace->base = registers[1 - i];
 		trace->base_at = trace->at;
+		trace->index = other.index;
+		trace->load_at = other.load_at;
 		return SOURCE_SUM;
 	}
 	return SOURCE_UNKNOWN;
@@ -187,7 +191,8 @@ static enum source source_of_load(struct trace *trace, const x86_op_mem *memory)
 	if (memory->index == X86_REG_INVALID)
 		return SOURCE_VALUE;
 	trace->base = memory->base;
-	trace->base_at = trace->at;
+	trace->base_at = trace->load_at = trace->at;
+	trace->index = memory->index;
 	trace->address = memory->disp;
 	return SOURCE_TABLE8;
 }
@@ -210,6 +215,8 @@ static bool source_x86(struct trace *trace, unsigned int depth, enum source *ret
 		return false;
 	case X86_INS_MOVSXD:
 		if (from->type == X86_OP_MEM) {
+			trace->index = from->mem.index;
+			trace->load_at = trace->at;
 			*ret_source = SOURCE_TABLE4;
 			return true;
 		}
@@ -342,17 +349,28 @@ static bool ends_frame(const struct trace *jump)
 	return false;
 }
 
-/* How many entries its table has: one more than what the index was compared with, or masked by. 0: not found. */
-static size_t count_table(const struct trace *jump)
+/*
+ * How many entries its table has: one more than what the index was compared with, or masked by. 0: not found. The index is
+ * followed through copies.
+ */
+static size_t count_table(const struct trace *load)
 {
-	struct trace trace = *jump;
+	struct trace trace = *load;
 
+	trace.at = load->load_at;
+	trace.reg = whole_register_x86(load->index);
 	for (int i = 0; i < STEPS_TO_COMPARE && step_back(&trace) && decode(&trace, trace.at); i++) {
-		const cs_x86_op *operands = trace.insn->detail->x86.operands;
+		const cs_x86_op *to = &trace.insn->detail->x86.operands[0], *from = to + 1;
+		unsigned int id = trace.insn->id;
 
-		if ((trace.insn->id != X86_INS_CMP && trace.insn->id != X86_INS_AND) || operands[1].type != X86_OP_IMM)
+		if ((id == X86_INS_CMP || id == X86_INS_AND) && to->type == X86_OP_REG &&
+		    whole_register_x86(to->reg) == trace.reg && from->type == X86_OP_IMM)
+			return from->imm >= 0 && from->imm < MAX_TABLE ? from->imm + 1 : 0;
+		if (!writes_register(&trace))
 			continue;
-		return operands[1].imm >= 0 && operands[1].imm < MAX_TABLE ? operands[1].imm + 1 : 0;
+		if ((id != X86_INS_MOV && id != X86_INS_MOVZX && id != X86_INS_MOVSXD) || from->type != X86_OP_REG)
+			return 0;
+		trace.reg = whole_register_x86(from->reg);
 	}
 	return 0;
 }
@@ -369,7 +387,10 @@ static bool read_memory(const struct binary *binary, uint64_t address, void *ret
 	return false;
 }
 
-/* Without a count the table is read as far as it leads into the function. */
+/*
+ * Without a count the table is read as far as it leads into the function, or into code without a name: rather more than
+ * there is, at the price of a few probes, than a piece less.
+ */
 static int follow_table(struct function *function, uint64_t table, size_t n, size_t entry_bytes, enum indirect_kind *ret_kind)
 {
 	size_t n_inside = 0;
@@ -383,7 +404,7 @@ static int follow_table(struct function *function, uint64_t table, size_t n, siz
 		if (!read_memory(function->binary, table + i * entry_bytes, &entry, entry_bytes))
 			break;
 		target = entry_bytes == 4 ? table + (int32_t)entry : (uint64_t)entry;
-		if (n) {
+		if (n || function_is_unnamed(function, target)) {
 			r = function_follow(function, target);
 			if (r < 0)
 				return r;
@@ -436,7 +457,7 @@ static int follow_any_table(struct trace *trace, unsigned int base, size_t n, en
 	return r;
 }
 
-static int judge_sum(struct trace *trace, const struct trace *jump, enum indirect_kind *ret_kind)
+static int judge_sum(struct trace *trace, enum indirect_kind *ret_kind)
 {
 	struct trace base = *trace;
 
@@ -446,15 +467,15 @@ static int judge_sum(struct trace *trace, const struct trace *jump, enum indirec
 	base.reg = whole_register(trace, trace->base);
 	base.at = trace->base_at;
 	if (trace_back(&base, 0) == SOURCE_ADDRESS)
-		return follow_table(trace->function, base.address, count_table(jump), 4, ret_kind);
-	return follow_any_table(trace, whole_register(trace, trace->base), count_table(jump), ret_kind);
+		return follow_table(trace->function, base.address, count_table(trace), 4, ret_kind);
+	return follow_any_table(trace, whole_register(trace, trace->base), count_table(trace), ret_kind);
 }
 
 /*
  * A table of addresses in a file that is loaded anywhere has them from the loader, and nothing stands in the file. Then the
  * stack pointer has to tell, at each hit.
  */
-static int judge_table(struct trace *trace, const struct trace *jump, enum indirect_kind *ret_kind)
+static int judge_table(struct trace *trace, enum indirect_kind *ret_kind)
 {
 	uint64_t table = trace->address;
 
@@ -470,19 +491,19 @@ static int judge_table(struct trace *trace, const struct trace *jump, enum indir
 			return 0;
 		table += base.address;
 	}
-	return follow_table(trace->function, table, count_table(jump), 8, ret_kind);
+	return follow_table(trace->function, table, count_table(trace), 8, ret_kind);
 }
 
-static int judge(struct trace *trace, enum source source, const struct trace *jump, enum indirect_kind *ret_kind)
+static int judge(struct trace *trace, enum source source, enum indirect_kind *ret_kind)
 {
 	switch (source) {
 	case SOURCE_VALUE:
 		*ret_kind = INDIRECT_TAIL_CALL;
 		return 0;
 	case SOURCE_TABLE8:
-		return judge_table(trace, jump, ret_kind);
+		return judge_table(trace, ret_kind);
 	case SOURCE_SUM:
-		return judge_sum(trace, jump, ret_kind);
+		return judge_sum(trace, ret_kind);
 	default:
 		*ret_kind = INDIRECT_UNKNOWN;
 		return 0;
@@ -502,13 +523,13 @@ int indirect_find_kind(csh capstone, cs_insn *insn, struct function *function, u
 		return 0;
 	if (!is_x86(&trace)) {
 		trace.reg = whole_register_arm64(insn->detail->arm64.operands[0].reg);
-		return judge(&trace, trace_back(&trace, 0), &jump, ret_kind);
+		return judge(&trace, trace_back(&trace, 0), ret_kind);
 	}
 	if (insn->detail->x86.operands[0].type == X86_OP_MEM)
-		return judge(&trace, source_of_load(&trace, &insn->detail->x86.operands[0].mem), &jump, ret_kind);
+		return judge(&trace, source_of_load(&trace, &insn->detail->x86.operands[0].mem), ret_kind);
 	trace.reg = insn->detail->x86.operands[0].reg;
 	source = trace_back(&trace, 0);
 	if (source == SOURCE_UNKNOWN && ends_frame(&jump))
 		source = SOURCE_VALUE;
-	return judge(&trace, source, &jump, ret_kind);
+	return judge(&trace, source, ret_kind);
 }

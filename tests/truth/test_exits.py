@@ -94,6 +94,12 @@ def dump(tool, path):
     return functions
 
 
+def is_stub(piece, listing):
+    """Like the linker's stubs: nothing but a jump through memory that the code itself names."""
+    flows = listing.within(*piece)
+    return bool(flows) and flows[0][1] == "indirect" and "(%rip)" in flows[0][2] and flows[0][0] - piece[0] <= 4
+
+
 def pieces_of(function, starts, sizes, frames, listing, text):
     """The function's own range, and those that its direct jumps lead to and that have no name of their own."""
     own = frames.around(function.address)
@@ -114,7 +120,7 @@ def pieces_of(function, starts, sizes, frames, listing, text):
                 found = (starts[i], starts[i] + sizes[starts[i]])
             else:
                 found = frames.around(target)
-            if found:
+            if found and not is_stub(found, listing):
                 todo.append(found)
     return pieces
 
@@ -132,6 +138,11 @@ def expected_exits(pieces, listing):
             elif not any(start <= target < end for start, end in pieces):
                 certain.add(address)
     return certain, possible
+
+
+def named_at(address, starts, sizes):
+    i = bisect.bisect_right(starts, address) - 1
+    return i >= 0 and address < starts[i] + sizes[starts[i]]
 
 
 def text_of(path):
@@ -163,6 +174,9 @@ def check(tool, path, sums):
         sums["exits"] += len(function.exits)
         missing = certain - function.exits
         extra = function.exits - certain - possible
+        if any(kind == "indirect" for piece in pieces for _, kind, _ in listing.within(*piece)):
+            # the cases of a switch may lie in code without a name, which this does not look for
+            extra = {address for address in extra if named_at(address, starts, sizes)}
         if missing or extra:
             wrong.append((path, function, missing, extra))
     return wrong
