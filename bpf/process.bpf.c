@@ -95,24 +95,60 @@ static __always_inline void process_end(struct task_struct *task, struct pf_proc
 	bpf_map_delete_elem(&processes, &tgid);
 }
 
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_EXIT 60
+#define PT_REGS_SYSCALL(regs) ((regs)->orig_rax)
+#else
+#define SYSCALL_EXIT 93
+#define PT_REGS_SYSCALL(regs) (((struct user_pt_regs *)(regs))->regs[8])
+#endif
+
+/*
+ * A thread that ended by itself comes here a moment after those that join it have gone on, and they may have ended the
+ * process by then: what it called tells.
+ */
+static __always_inline enum pf_end thread_end_kind(struct task_struct *task, bool is_last)
+{
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	bool group_exits = BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT;
+
+	if (regs && (int)PT_REGS_SYSCALL(regs) == SYSCALL_EXIT)
+		return is_last && !group_exits ? PF_END_PROCESS_EXIT : PF_END_THREAD_EXIT;
+	return is_last || group_exits ? PF_END_PROCESS_EXIT : PF_END_THREAD_EXIT;
+}
+
+/*
+ * Of two threads that exit at once the one that is counted last may come here first, and take the process away: the other's
+ * spans end all the same.
+ */
+static __always_inline void thread_end(struct task_struct *task)
+{
+	struct pf_thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	bool is_last = BPF_CORE_READ(task, signal, live.counter) == 0;
+	struct pf_process *process;
+
+	if (thread)
+		spans_end(thread, task_ids(task), SPAN_HOW(0, thread_end_kind(task, is_last)));
+	process = process_in_scope(task->tgid);
+	if (process && is_last)
+		process_end(task, process);
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	struct pf_process *process = process_in_scope(task->tgid);
-	__u32 how = PF_END_THREAD_EXIT;
-	struct pf_thread *thread;
-	bool is_last;
+	thread_end(task);
+	return 0;
+}
 
-	if (!process)
-		return 0;
-	is_last = BPF_CORE_READ(task, signal, live.counter) == 0;
-	if (is_last || BPF_CORE_READ(task, signal, flags) & SIGNAL_GROUP_EXIT)
-		how = PF_END_PROCESS_EXIT;
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
-	if (thread)
-		spans_end(thread, task_ids(task), SPAN_HOW(0, how));
-	if (is_last)
-		process_end(task, process);
+/*
+ * The same again. From Linux 7.0 on these hooks can be preempted, and the kernel leaves out a program that meets itself on a
+ * CPU: of threads that exit at once one would keep its spans to itself. Where the first has run, this one finds nothing to do.
+ */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit_again, struct task_struct *task)
+{
+	thread_end(task);
 	return 0;
 }
 

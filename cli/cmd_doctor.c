@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * cmd_doctor.c - perfflow doctor: what this kernel and machine can do, what is missing, and what follows from it
+ * cmd_doctor.c - perfflow doctor: what this kernel and machine can do, what is missing, and what
+ * follows from it
  *
- * Everything is tried here and now, with our own rights and not with those of a service: as another user than root most of
- * it cannot be told, and then that is said.
+ * Everything is tried here and now, with our own rights and not with those of a service: as another
+ * user than root most of it cannot be told, and then that is said.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -33,8 +34,9 @@ static const struct {
 } meanings[N_FEATURES] = {
 	[FEATURE_BTF] = {true, "the kernel tells how its structs are laid out",
 			 "no BTF: nothing can be traced (CONFIG_DEBUG_INFO_BTF is needed)"},
-	[FEATURE_ATTACH_COOKIES] = {true, "a program can tell which probe it runs for",
-				    "no BPF attach cookies: nothing can be traced (Linux 5.15 is needed)"},
+	[FEATURE_ATTACH_COOKIES] =
+		{true, "a program can tell which probe it runs for",
+		 "no BPF attach cookies: nothing can be traced (Linux 5.15 is needed)"},
 	[FEATURE_RING_BUFFERS] = {true, "events come through BPF ring buffers",
 				  "no BPF ring buffers: nothing can be traced"},
 	[FEATURE_TASK_STORAGE] = {true, "each thread has a stack of open spans",
@@ -42,20 +44,28 @@ static const struct {
 	[FEATURE_TP_BTF] = {true, "the scheduler's and processes' events can be seen",
 			    "no programs at the scheduler's events: nothing can be traced"},
 	[FEATURE_UPROBE_MULTI] = {false, "thousands of functions are probed in milliseconds",
-				  "no uprobe_multi links (Linux 6.6): each probe is a perf event, 1,000 take half a second to "
+				  "no uprobe_multi links (Linux 6.6): each probe is a perf event, "
+				  "1,000 take half a second to "
 				  "attach and are detached in the background"},
-	[FEATURE_PERF_UPROBES] = {false, "functions can be probed one by one", "no uprobes as perf events"},
+	[FEATURE_PERF_UPROBES] = {false, "functions can be probed one by one",
+				  "no uprobes as perf events"},
 	[FEATURE_MULTI_PID_FILTER] = {false, "probes can be limited to one process by the kernel",
-				      "no right pid filter of uprobe_multi (Linux 6.10): processes out of scope pay for a probe "
+				      "no right pid filter of uprobe_multi (Linux 6.10): processes "
+				      "out of scope pay for a probe "
 				      "until its program turns them away"},
-	[FEATURE_UPROBE_SESSION] = {false, "a call that is filtered out at its entry costs no return trap",
-				    "no session links (Linux 6.13): a call that is filtered out still costs the return trap"},
+	[FEATURE_UPROBE_SESSION] = {false,
+				    "a call that is filtered out at its entry costs no return trap",
+				    "no session links (Linux 6.13): a call that is filtered out "
+				    "still costs the return trap"},
 	[FEATURE_UPROBE_SYSCALL] = {false, "a probe on a 5-byte nop is a system call, not a trap",
-				    "no uprobe system call (Linux 6.18, x86): a probe on a 5-byte nop costs a trap as any other"},
+				    "no uprobe system call (Linux 6.18, x86): a probe on a 5-byte "
+				    "nop costs a trap as any other"},
 	[FEATURE_GATE] = {false, "a program is held at its start until it is woven",
-			  "no fanotify permission events: the first calls of a program that was not known before may be missed"},
-	[FEATURE_MEMBARRIER] = {false, "a session that stops knows when its last probe has run",
-				"no membarrier: a session that stops waits 20 ms for its last probes"},
+			  "no fanotify permission events: the first calls of a program that was "
+			  "not known before may be missed"},
+	[FEATURE_MEMBARRIER] =
+		{false, "a session that stops knows when its last probe has run",
+		 "no membarrier: a session that stops waits 20 ms for its last probes"},
 };
 
 static const struct {
@@ -129,7 +139,8 @@ static bool is_fatal(struct examination *found, enum feature feature)
 	if (!meanings[feature].is_needed || state == STATE_PRESENT || state == STATE_UNKNOWN)
 		return false;
 	if (state == STATE_DISABLED)
-		why_say(&found->why_not, -EOPNOTSUPP, "%s is switched off by PERFFLOW_DISABLE", feature_name(feature));
+		why_say(&found->why_not, -EOPNOTSUPP, "%s is switched off by PERFFLOW_DISABLE",
+			feature_name(feature));
 	else
 		why_say(&found->why_not, -EOPNOTSUPP, "%s", meanings[feature].absent);
 	return true;
@@ -147,7 +158,8 @@ static bool can_work(struct examination *found)
 		is_known &= found->features[i] != STATE_UNKNOWN || !meanings[i].is_needed;
 	}
 	if (strstr(found->lockdown, "[confidentiality]")) {
-		why_say(&found->why_not, -EPERM, "this kernel is locked down: no program may look into it");
+		why_say(&found->why_not, -EPERM,
+			"this kernel is locked down: no program may look into it");
 		return false;
 	}
 	if (found->features[FEATURE_UPROBE_MULTI] != STATE_PRESENT &&
@@ -156,8 +168,9 @@ static bool can_work(struct examination *found)
 		return false;
 	}
 	if (!is_known && !found->service_answers)
-		why_say(&found->why_not, -EPERM, "no perfflowd answers, and to trace without one takes root (most of this "
-						 "cannot be told without either)");
+		why_say(&found->why_not, -EPERM,
+			"no perfflowd answers, and to trace without one takes root (most of this "
+			"cannot be told without either)");
 	return is_known || found->service_answers;
 }
 
@@ -167,8 +180,8 @@ static void examine(struct examination *found, const char *socket_path)
 
 	uname(&found->system);
 	found->n_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", found->clock_source,
-		  sizeof(found->clock_source));
+	read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+		  found->clock_source, sizeof(found->clock_source));
 	read_line("/sys/kernel/security/lockdown", found->lockdown, sizeof(found->lockdown));
 	read_line("/proc/sys/kernel/perf_event_paranoid", found->paranoid, sizeof(found->paranoid));
 	for (enum feature i = 0; i < N_FEATURES; i++)
@@ -193,7 +206,8 @@ static void print_rights(const struct examination *found)
 		if (found->is_held[i])
 			text_printf(&held, "%s%s", held.size ? ", " : "", capabilities[i].name);
 	print_line(held.size ? "ok" : "-", "rights",
-		   held.size ? held.data : "none to trace with; a perfflowd that runs as root has them");
+		   held.size ? held.data
+			     : "none to trace with; a perfflowd that runs as root has them");
 }
 
 static void print_costs(const struct probe_costs *costs)
@@ -203,17 +217,20 @@ static void print_costs(const struct probe_costs *costs)
 		puts("was not measured");
 		return;
 	}
-	printf("%u ns, %u ns where the instruction has to be single-stepped", costs->emulated_ns, costs->stepped_ns);
+	printf("%u ns, %u ns where the instruction has to be single-stepped", costs->emulated_ns,
+	       costs->stepped_ns);
 	if (costs->nop5_ns)
 		printf(", %u ns on a 5-byte nop", costs->nop5_ns);
 	printf("; a return probe %u ns more\n", costs->return_ns);
 }
 
-/* perf_event_paranoid, tracefs, bpffs and debugfs mean nothing to perfflow: said, since other tracers need them. */
+/* perf_event_paranoid, tracefs, bpffs and debugfs mean nothing to perfflow: said, since other
+ * tracers need them. */
 static void print_examination(const struct examination *found)
 {
-	printf("Linux %s on %s, %ld CPUs, clock source %s\n\n", found->system.release, found->system.machine,
-	       found->n_cpus, *found->clock_source ? found->clock_source : "unknown");
+	printf("Linux %s on %s, %ld CPUs, clock source %s\n\n", found->system.release,
+	       found->system.machine, found->n_cpus,
+	       *found->clock_source ? found->clock_source : "unknown");
 	for (enum feature i = 0; i < N_FEATURES; i++) {
 		enum state state = found->features[i];
 		const char *text = state == STATE_UNKNOWN   ? "cannot be told without root"
@@ -224,11 +241,15 @@ static void print_examination(const struct examination *found)
 	}
 	print_rights(found);
 	print_line(found->service_answers ? "ok" : "-", "perfflowd",
-		   found->service_answers ? "answers" : "does not run as a service; root's commands start one for themselves");
+		   found->service_answers
+			   ? "answers"
+			   : "does not run as a service; root's commands start one for themselves");
 	if (*found->lockdown)
-		print_line(strstr(found->lockdown, "[confidentiality]") ? "-" : "ok", "lockdown", found->lockdown);
+		print_line(strstr(found->lockdown, "[confidentiality]") ? "-" : "ok", "lockdown",
+			   found->lockdown);
 	print_costs(&found->costs);
-	printf("\nNot needed: tracefs, debugfs, bpffs, and a lower perf_event_paranoid (it is %s).\n",
+	printf("\nNot needed: tracefs, debugfs, bpffs, and a lower perf_event_paranoid (it is "
+	       "%s).\n",
 	       *found->paranoid ? found->paranoid : "unknown");
 	if (found->works)
 		puts("perfflow can trace here.");
@@ -261,7 +282,8 @@ static void print_json(const struct examination *found)
 			   *rights = json_object_new_array();
 
 	for (enum feature i = 0; i < N_FEATURES; i++)
-		add(features, feature_name(i), json_object_new_string(state_names[found->features[i]]));
+		add(features, feature_name(i),
+		    json_object_new_string(state_names[found->features[i]]));
 	for (size_t i = 0; i < ARRAY_SIZE(capabilities); i++)
 		if (found->is_held[i])
 			json_object_array_add(rights, json_object_new_string(capabilities[i].name));
@@ -301,7 +323,8 @@ const struct command command_doctor = {
 	.name = "doctor",
 	.usage = "doctor [--json] [--socket PATH]",
 	.help = "tell what this machine can do, and what it lacks",
-	.details = "Each thing is tried; as root all of it can be told. The exit status is 0 if tracing works.\n"
+	.details = "Each thing is tried; as root all of it can be told. The exit status is 0 if "
+		   "tracing works.\n"
 		   "PERFFLOW_DISABLE=NAME,... does without some of them, as on an older kernel.\n\n"
 		   "  --json         print it for programs\n"
 		   "  --socket PATH  the service to look for ($PERFFLOW_SOCKET)\n",

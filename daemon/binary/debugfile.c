@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The folders are those of gdb: /usr/lib/debug/.build-id, and for a debuglink the binary's own folder, its .debug, and its
- * path under /usr/lib/debug; of a binary in a container those of the container first. A file belongs to the binary if it
- * has the same build id; where one of the two has none, if the checksum in the debuglink is that of the file. The folder of
- * build ids is believed: it is the system's own, and a binary that lies about its id would lie just as well about its
- * symbols.
+ * The folders are those of gdb: /usr/lib/debug/.build-id, and for a debuglink the binary's own
+ * folder, its .debug, and its path under /usr/lib/debug; of a binary in a container those of the
+ * container first. A file belongs to the binary if it has the same build id; where one of the two
+ * has none, if the checksum in the debuglink is that of the file. The folder of build ids is
+ * believed: it is the system's own, and a binary that lies about its id would lie just as well
+ * about its symbols.
  *
- * libdebuginfod is loaded only when it is asked for, since it brings an HTTP client into the process; a privileged service
- * does so only if its administrator has set both variables.
+ * libdebuginfod is loaded only when it is asked for, since it brings an HTTP client into the
+ * process; a privileged service does so only if its administrator has set both variables.
  */
 #include "binary/debugfile.h"
 
@@ -26,11 +27,11 @@
 
 #include "binary/section.h"
 
-#define DEBUG_FOLDER	    "/usr/lib/debug"
-#define MAX_PACKED_BYTES    (64U << 20)
-#define MAX_UNPACKED_BYTES  (256U << 20)
-#define MAX_LZMA_BYTES	    (128U << 20)
-#define MAX_CHECKED_BYTES   (8ULL << 30)
+#define DEBUG_FOLDER	     "/usr/lib/debug"
+#define MAX_PACKED_BYTES     (64U << 20)
+#define MAX_UNPACKED_BYTES   (256U << 20)
+#define MAX_LZMA_BYTES	     (128U << 20)
+#define MAX_CHECKED_BYTES    (8ULL << 30)
 #define MAX_DOWNLOAD_SECONDS 60
 
 /* Where the binary is: /proc/12/root and /usr/bin of /proc/12/root/usr/bin/x. */
@@ -53,8 +54,8 @@ static bool is_for_machine(Elf *elf, const struct binary *binary)
 {
 	GElf_Ehdr header;
 
-	return elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 && gelf_getehdr(elf, &header) &&
-	       header.e_machine == binary->machine;
+	return elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == ELFCLASS64 &&
+	       gelf_getehdr(elf, &header) && header.e_machine == binary->machine;
 }
 
 /* A regular file only: to open anything else may do something. */
@@ -98,7 +99,8 @@ static void place_init(struct place *place, const struct binary *binary)
 	if (strncmp(p, "/proc/", 6) == 0) {
 		p += 6;
 		p += strspn(p, "0123456789");
-		if (strncmp(p, "/root/", 6) == 0 && p - binary->path + 5 < (ssize_t)sizeof(place->root)) {
+		if (strncmp(p, "/root/", 6) == 0 &&
+		    p - binary->path + 5 < (ssize_t)sizeof(place->root)) {
 			memcpy(place->root, binary->path, p - binary->path + 5);
 			snprintf(place->folder, sizeof(place->folder), "%s", p + 5);
 		}
@@ -113,14 +115,16 @@ static void place_init(struct place *place, const struct binary *binary)
 		*slash = '\0';
 }
 
-static int open_by_build_id(const struct binary *binary, const char *root, struct debug_file *ret_file)
+static int open_by_build_id(const struct binary *binary, const char *root,
+			    struct debug_file *ret_file)
 {
 	const char *id = binary->build_id;
 	char path[256];
 
 	if (strlen(id) < 4)
 		return -ENOENT;
-	snprintf(path, sizeof(path), "%s" DEBUG_FOLDER "/.build-id/%.2s/%s.debug", root, id, id + 2);
+	snprintf(path, sizeof(path), "%s" DEBUG_FOLDER "/.build-id/%.2s/%s.debug", root, id,
+		 id + 2);
 	return use_descriptor(binary, open_regular(path), ret_file);
 }
 
@@ -155,7 +159,8 @@ static bool has_checksum(int fd, GElf_Word expected)
 	return false;
 }
 
-static int open_by_path(const struct binary *binary, const char *path, GElf_Word checksum, struct debug_file *ret_file)
+static int open_by_path(const struct binary *binary, const char *path, GElf_Word checksum,
+			struct debug_file *ret_file)
 {
 	struct stat status;
 	int r;
@@ -165,7 +170,8 @@ static int open_by_path(const struct binary *binary, const char *path, GElf_Word
 		return r;
 	r = has_build_id(binary, ret_file->elf);
 	/* a debuglink may name the binary itself */
-	if (fstat(ret_file->fd, &status) == 0 && status.st_dev == binary->dev && status.st_ino == binary->ino)
+	if (fstat(ret_file->fd, &status) == 0 && status.st_dev == binary->dev &&
+	    status.st_ino == binary->ino)
 		r = 0;
 	if (r == 1 || (r == -ENOENT && has_checksum(ret_file->fd, checksum)))
 		return 0;
@@ -174,7 +180,8 @@ static int open_by_path(const struct binary *binary, const char *path, GElf_Word
 }
 
 /* Only a name counts: a path would lead anywhere. */
-static int open_by_link(const struct binary *binary, const struct place *place, struct debug_file *ret_file)
+static int open_by_link(const struct binary *binary, const struct place *place,
+			struct debug_file *ret_file)
 {
 	static const char *const forms[] = {"%s%s/%s", "%s%s/.debug/%s"};
 	GElf_Word checksum = 0;
@@ -182,7 +189,8 @@ static int open_by_link(const struct binary *binary, const struct place *place, 
 	char path[2 * PATH_MAX];
 	int r = -ENOENT;
 
-	if (!name || !name[0] || strchr(name, '/') || strcmp(name, "..") == 0 || strlen(name) > NAME_MAX)
+	if (!name || !name[0] || strchr(name, '/') || strcmp(name, "..") == 0 ||
+	    strlen(name) > NAME_MAX)
 		return -ENOENT;
 	for (size_t i = 0; r == -ENOENT && i < ARRAY_SIZE(forms); i++) {
 		snprintf(path, sizeof(path), forms[i], place->root, place->folder, name);
@@ -197,7 +205,8 @@ static int open_by_link(const struct binary *binary, const struct place *place, 
 
 static bool downloads_are_wanted(void)
 {
-	const char *wanted = secure_getenv("PERFFLOW_DEBUGINFOD"), *urls = secure_getenv("DEBUGINFOD_URLS");
+	const char *wanted = secure_getenv("PERFFLOW_DEBUGINFOD"),
+		   *urls = secure_getenv("DEBUGINFOD_URLS");
 
 	return wanted && strcmp(wanted, "1") == 0 && urls && urls[0];
 }
@@ -207,7 +216,8 @@ struct debuginfod_client;
 struct downloader {
 	struct debuginfod_client *(*begin)(void);
 	void (*end)(struct debuginfod_client *client);
-	int (*find)(struct debuginfod_client *client, const unsigned char *build_id, int size, char **path);
+	int (*find)(struct debuginfod_client *client, const unsigned char *build_id, int size,
+		    char **path);
 	void (*set_progress)(struct debuginfod_client *client,
 			     int (*progress)(struct debuginfod_client *client, long a, long b));
 };

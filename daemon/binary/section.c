@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* libelf checks that a section lies inside of the file before it hands out its bytes; the sizes have our own limits. */
+/* libelf checks that a section lies inside of the file before it hands out its bytes; the sizes
+ * have our own limits. */
 #include "binary/section.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ int section_copy(Elf *elf, const char *name, size_t max_bytes, void **ret_bytes,
 	Elf_Data *data;
 	void *bytes;
 
-	if (!section || header.sh_type == SHT_NOBITS || header.sh_size == 0 || header.sh_size > max_bytes)
+	if (!section || header.sh_type == SHT_NOBITS || header.sh_size == 0 ||
+	    header.sh_size > max_bytes)
 		return -ENOENT;
 	data = elf_rawdata(section, NULL);
 	if (!data || !data->d_buf || data->d_size == 0)

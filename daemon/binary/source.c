@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * All line tables are gone through once, and of each only the rows at which a function begins are kept: the index of a
- * binary has a few bytes a function, whatever the size of its debug information. To look addresses up one by one would
- * need .debug_aranges, which clang leaves out, and would keep every table in memory.
+ * All line tables are gone through once, and of each only the rows at which a function begins are
+ * kept: the index of a binary has a few bytes a function, whatever the size of its debug
+ * information. To look addresses up one by one would need .debug_aranges, which clang leaves out,
+ * and would keep every table in memory.
  *
- * libdw keeps what it has decoded until its handle is closed, so the handle is closed and opened anew whenever many rows
- * have come together. The file is read, not mapped: one that is cut off meanwhile gives an error instead of SIGBUS.
+ * libdw keeps what it has decoded until its handle is closed, so the handle is closed and opened
+ * anew whenever many rows have come together. The file is read, not mapped: one that is cut off
+ * meanwhile gives an error instead of SIGBUS.
  */
 #include "binary/source.h"
 
@@ -18,10 +20,11 @@
 #include "binary/debugfile.h"
 #include "util/hash.h"
 
-#define MAX_FILE_BYTES	(4ULL << 30)
-#define MAX_ROWS_HELD	(1U << 20)
-#define MAX_ROWS	(400ULL << 20) /* looked at in all: tables may be shared, and asked for without end */
-#define MAX_PATH_BYTES	4096
+#define MAX_FILE_BYTES (4ULL << 30)
+#define MAX_ROWS_HELD  (1U << 20)
+#define MAX_ROWS                                                                                   \
+	(400ULL << 20) /* looked at in all: tables may be shared, and asked for without end */
+#define MAX_PATH_BYTES 4096
 
 struct place {
 	uint64_t address;
@@ -70,11 +73,13 @@ static size_t lower_bound(const struct source *source, size_t from, uint64_t add
 	return low;
 }
 
-int source_find(const struct source *source, uint64_t address, const char **ret_path, unsigned int *ret_line)
+int source_find(const struct source *source, uint64_t address, const char **ret_path,
+		unsigned int *ret_line)
 {
 	size_t i = lower_bound(source, 0, address);
 
-	if (i == source->n_places || source->places[i].address != address || !source->places[i].path)
+	if (i == source->n_places || source->places[i].address != address ||
+	    !source->places[i].path)
 		return -ENOENT;
 	*ret_path = source->places[i].path;
 	*ret_line = source->places[i].line;
@@ -132,7 +137,8 @@ static int take_rows(struct source *source, Dwarf_Lines *rows, size_t n)
 		Dwarf_Addr address;
 		bool is_end;
 
-		if (!row || dwarf_lineaddr(row, &address) != 0 || dwarf_lineendsequence(row, &is_end) != 0 || is_end)
+		if (!row || dwarf_lineaddr(row, &address) != 0 ||
+		    dwarf_lineendsequence(row, &is_end) != 0 || is_end)
 			continue;
 		if (at > 0 && source->places[at - 1].address >= address)
 			at = 0;
@@ -241,7 +247,8 @@ static int add_places(struct source *source, const struct symbols *symbols)
 	return 0;
 }
 
-int source_open(const struct binary *binary, const struct symbols *symbols, struct source **ret_source)
+int source_open(const struct binary *binary, const struct symbols *symbols,
+		struct source **ret_source)
 {
 	_cleanup_(source_closep) struct source *source = NULL;
 	int r;

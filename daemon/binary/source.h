@@ -11,14 +11,18 @@
 struct source;
 
 /*
- * Reads the line tables of the binary, or of its debug file, and keeps what they say of the functions in symbols. This costs about a second for 100 MB of debug information, so it is done when somebody asks. -ENODATA:
- * there is no debug information; -EFBIG: there are more than 4 GB.
+ * Reads the line tables of the binary, or of its debug file, and keeps what they say of the
+ * functions in symbols. This costs about a second for 100 MB of debug information, so it is done
+ * when somebody asks. -ENODATA: there is no debug information; -EFBIG: there are more than 4 GB.
  */
-int source_open(const struct binary *binary, const struct symbols *symbols, struct source **ret_source);
+int source_open(const struct binary *binary, const struct symbols *symbols,
+		struct source **ret_source);
 void source_close(struct source *source);
 DEFINE_CLEANUP(struct source, source_close)
 
-/* Of the function that begins at an address. -ENOENT: not known. The path is as the compiler was given it, made absolute. */
-int source_find(const struct source *source, uint64_t address, const char **ret_path, unsigned int *ret_line);
+/* Of the function that begins at an address. -ENOENT: not known. The path is as the compiler was
+ * given it, made absolute. */
+int source_find(const struct source *source, uint64_t address, const char **ret_path,
+		unsigned int *ret_line);
 
 #endif

@@ -30,7 +30,7 @@
 #define MAX_DEMANGLED_BYTES (16 << 10)
 #define MAX_DLANG_BYTES	    200
 
-#define MAX_ANNOTATIONS	    65536
+#define MAX_ANNOTATIONS	     65536
 #define MAX_ANNOTATION_BYTES 4096
 
 struct reader {
@@ -53,13 +53,15 @@ struct annotations {
 	struct strings *names;
 };
 
-/* Of the forms "name", "name*", "*name" and "*name*"; there may be millions of names, so they are not matched as globs. */
+/* Of the forms "name", "name*", "*name" and "*name*"; there may be millions of names, so they are
+ * not matched as globs. */
 static bool matches(const char *glob, const char *name, size_t size)
 {
 	size_t n = strlen(glob);
 
 	if (glob[0] != '*')
-		return glob[n - 1] == '*' ? strncmp(glob, name, n - 1) == 0 : strcmp(glob, name) == 0;
+		return glob[n - 1] == '*' ? strncmp(glob, name, n - 1) == 0
+					  : strcmp(glob, name) == 0;
 	if (glob[n - 1] == '*')
 		return memmem(name, size, glob + 1, n - 2);
 	return size >= n - 1 && memcmp(name + size - (n - 1), glob + 1, n - 1) == 0;
@@ -395,7 +397,8 @@ static int by_address(const void *a, const void *b)
 
 static bool is_annotation(const char *name)
 {
-	static const char *const heads[] = {"@critical_path", "@perfflowaspect.aspect.critical_path"};
+	static const char *const heads[] = {"@critical_path",
+					    "@perfflowaspect.aspect.critical_path"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
 		if (strncmp(name, heads[i], strlen(heads[i])) == 0)
@@ -423,7 +426,8 @@ static int add_range(struct annotations *annotations, const GElf_Shdr *header, c
 	return 0;
 }
 
-/* A section of its own is what is left of an annotation in the source; its name is the annotation. */
+/* A section of its own is what is left of an annotation in the source; its name is the annotation.
+ */
 static int find_annotations(Elf *elf, struct annotations *annotations)
 {
 	Elf_Scn *section = NULL;
@@ -437,12 +441,14 @@ static int find_annotations(Elf *elf, struct annotations *annotations)
 	while (r == 0 && (section = elf_nextscn(elf, section))) {
 		if (!gelf_getshdr(section, &header))
 			break;
-		name = header.sh_flags & SHF_EXECINSTR ? elf_strptr(elf, names, header.sh_name) : NULL;
+		name = header.sh_flags & SHF_EXECINSTR ? elf_strptr(elf, names, header.sh_name)
+						       : NULL;
 		if (name && is_annotation(name))
 			r = add_range(annotations, &header, name);
 	}
 	if (annotations->n_ranges)
-		qsort(annotations->ranges, annotations->n_ranges, sizeof(*annotations->ranges), by_address);
+		qsort(annotations->ranges, annotations->n_ranges, sizeof(*annotations->ranges),
+		      by_address);
 	return r;
 }
 
@@ -454,7 +460,8 @@ static void annotate(struct symbols *symbols, const struct annotations *annotati
 	for (size_t i = 0; i < symbols->n_items && annotations->n_ranges; i++) {
 		struct symbol *symbol = &symbols->items[i];
 
-		while (j + 1 < annotations->n_ranges && annotations->ranges[j + 1].start <= symbol->address)
+		while (j + 1 < annotations->n_ranges &&
+		       annotations->ranges[j + 1].start <= symbol->address)
 			j++;
 		if (symbol->address >= annotations->ranges[j].start &&
 		    symbol->address - annotations->ranges[j].start < annotations->ranges[j].size)

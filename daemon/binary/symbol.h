@@ -2,9 +2,10 @@
 /*
  * binary/symbol.h - the functions of a binary by name and address
  *
- * From .symtab and .dynsym; where the binary has no .symtab, from the separate debug file too, or else from
- * .gnu_debugdata (see binary/debugfile.h). No join points: undefined symbols, IFUNC resolvers, symbols outside of
- * executable segments, and functions that cannot be probed at all (see symbol_is_off_limits()).
+ * From .symtab and .dynsym; where the binary has no .symtab, from the separate debug file too, or
+ * else from .gnu_debugdata (see binary/debugfile.h). No join points: undefined symbols, IFUNC
+ * resolvers, symbols outside of executable segments, and functions that cannot be probed at all
+ * (see symbol_is_off_limits()).
  */
 #ifndef PERFFLOW_BINARY_SYMBOL_H
 #define PERFFLOW_BINARY_SYMBOL_H
@@ -20,8 +21,9 @@ struct symbol {			 /* one name of a function; several may share an address */
 	uint64_t file_offset;
 	uint64_t size; /* bytes of code, 0 where the file does not tell */
 	bool is_global;
-	bool returns_oddly; /* by this name or by another one at its address */
-	const char *annotation; /* "@critical_path(...)" in the source: the name of its section; or NULL */
+	bool returns_oddly;	/* by this name or by another one at its address */
+	const char *annotation; /* "@critical_path(...)" in the source: the name of its section; or
+				   NULL */
 };
 
 struct symbols {

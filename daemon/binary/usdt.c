@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A note has the addresses of the probe, of .stapsdt.base when it was linked, and of its semaphore, and three strings.
- * Tools that move a binary's addresses afterwards (prelink) move the section .stapsdt.base too but not what notes say, so
- * the difference is added. The notes are walked here and not by libelf, since the section is copied anyway and every length
- * in it is checked against the copy.
+ * A note has the addresses of the probe, of .stapsdt.base when it was linked, and of its semaphore,
+ * and three strings. Tools that move a binary's addresses afterwards (prelink) move the section
+ * .stapsdt.base too but not what notes say, so the difference is added. The notes are walked here
+ * and not by libelf, since the section is copied anyway and every length in it is checked against
+ * the copy.
  */
 #include "binary/usdt.h"
 
@@ -64,7 +65,8 @@ static int add_probe(struct reader *reader, const struct usdt_probe *probe)
 	int r;
 
 	if (probes->n_items == MAX_PROBES)
-		return why_say(reader->why, -ENOEXEC, "'%s' has too many static probes", reader->binary->path);
+		return why_say(reader->why, -ENOEXEC, "'%s' has too many static probes",
+			       reader->binary->path);
 	r = array_grow(&probes->items, probes->n_items, sizeof(*probe));
 	if (r < 0)
 		return r;
@@ -96,7 +98,8 @@ static int read_probe(struct reader *reader, const char *p, const char *end)
 	if (binary_file_offset(reader->binary, probe.address, &probe.file_offset) < 0)
 		return 0;
 	if (addresses.semaphore)
-		probe.semaphore_offset = semaphore_offset(reader->binary, addresses.semaphore + moved);
+		probe.semaphore_offset =
+			semaphore_offset(reader->binary, addresses.semaphore + moved);
 	return add_probe(reader, &probe);
 }
 
@@ -124,7 +127,8 @@ static int read_notes(struct reader *reader, const char *notes, size_t size)
 			break;
 		if (header.n_type == NOTE_TYPE && header.n_namesz == sizeof(owner) &&
 		    memcmp(notes + at, owner, sizeof(owner)) == 0)
-			r = read_probe(reader, notes + at + name_size, notes + at + name_size + data_size);
+			r = read_probe(reader, notes + at + name_size,
+				       notes + at + name_size + data_size);
 		at += name_size;
 		at += aligned(data_size) < size - at ? aligned(data_size) : size - at;
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Only behind a parenthesis can options stand: the end of a bare name is not to be told from them. A word of advice counts
- * only before a "(", so a function may have its name; one that takes arguments is then asked for by execution(around(int)).
+ * Only behind a parenthesis can options stand: the end of a bare name is not to be told from them.
+ * A word of advice counts only before a "(", so a function may have its name; one that takes
+ * arguments is then asked for by execution(around(int)).
  */
 #include "probe/aspect.h"
 
@@ -37,21 +38,23 @@ static bool is_word(const char *text, size_t n, const char *word)
 /* Goes to the "(" behind a word of advice, and returns 1 if there is one. */
 static int parse_advice(struct parser *parser, struct aspect *aspect)
 {
-	static const char *const others[] = {"before", "after", "before_async", "after_async", "around_async"};
+	static const char *const others[] = {"before", "after", "before_async", "after_async",
+					     "around_async"};
 	const char *text;
 	size_t n;
 
 	parser_skip_space(parser);
 	text = parser->text + parser->at;
 	n = word_length(text);
-	if (n == 0 || text[n + strspn(text + n, " \t\r\n")] != '(')
+	if (n == 0 || text[n + strspn(text + n, SPACE)] != '(')
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
 		if (is_word(text, n, others[i]))
 			return parse_error(parser, parser->at,
-				    "'around' is the advice of this version, '%.*s' is none; a function of that name is "
-				    "asked for with execution(%.*s(*))",
-				    (int)n, text, (int)n, text);
+					   "'around' is the advice of this version, '%.*s' is "
+					   "none; a function of that name is "
+					   "asked for with execution(%.*s(*))",
+					   (int)n, text, (int)n, text);
 	}
 	if (!is_word(text, n, "around"))
 		return 0;
@@ -68,8 +71,9 @@ static int parse_returns(struct parser *parser, struct aspect *aspect)
 
 	snprintf(word, sizeof(word), "%.*s", (int)n, parser->text + parser->at);
 	if (n >= sizeof(word) || site_mode_parse(word, &aspect->returns) < 0)
-		return parse_error(parser, parser->at,
-				   "'auto', 'sites', 'probes' or 'never' was expected after 'returns='");
+		return parse_error(
+			parser, parser->at,
+			"'auto', 'sites', 'probes' or 'never' was expected after 'returns='");
 	aspect->says_returns = true;
 	parser->at += n;
 	return 0;
@@ -92,7 +96,9 @@ static int parse_option(struct parser *parser, struct aspect *aspect)
 			return options[i].parse(parser, aspect);
 		}
 	}
-	return parse_error(parser, parser->at, "an option (returns=) or the end was expected, not '%.*s'", n ? (int)n : 1, text);
+	return parse_error(parser, parser->at,
+			   "an option (returns=) or the end was expected, not '%.*s'",
+			   n ? (int)n : 1, text);
 }
 
 /* Each option has white space before it, but for the first, which has a ")" there. */
@@ -103,8 +109,10 @@ static int parse_options(struct parser *parser, struct aspect *aspect)
 	parser_skip_space(parser);
 	while (r == 0 && parser->text[parser->at]) {
 		r = parse_option(parser, aspect);
-		if (r == 0 && parser->text[parser->at] && !isspace((unsigned char)parser->text[parser->at]))
-			return parse_error(parser, parser->at, "white space was expected, not '%c'", parser->text[parser->at]);
+		if (r == 0 && parser->text[parser->at] &&
+		    !isspace((unsigned char)parser->text[parser->at]))
+			return parse_error(parser, parser->at, "white space was expected, not '%c'",
+					   parser->text[parser->at]);
 		parser_skip_space(parser);
 	}
 	return r;
@@ -122,12 +130,14 @@ static int parse_advised(struct parser *parser, struct aspect *aspect)
 	if (!parser->text[parser->at])
 		return parse_error(parser, open, "')' was expected, to close the '('");
 	if (parser->text[parser->at] != ')')
-		return parse_error(parser, parser->at, "'&&', '||' or ')' was expected, not '%c'", parser->text[parser->at]);
+		return parse_error(parser, parser->at, "'&&', '||' or ')' was expected, not '%c'",
+				   parser->text[parser->at]);
 	parser->at++;
 	return parse_options(parser, aspect);
 }
 
-/* Whether the text so far ends in a parenthesis of the pointcut's own, so that options may follow. */
+/* Whether the text so far ends in a parenthesis of the pointcut's own, so that options may follow.
+ */
 static bool is_closed(const struct parser *parser, size_t start)
 {
 	size_t at = parser->at;
@@ -148,8 +158,9 @@ static int parse_bare(struct parser *parser, struct aspect *aspect)
 	if (is_closed(parser, start) && word_length(parser->text + parser->at))
 		return parse_options(parser, aspect);
 	if (parser->text[parser->at])
-		return parse_error(parser, parser->at, "'&&', '||' or the end was expected, not '%c'",
-			    parser->text[parser->at]);
+		return parse_error(parser, parser->at,
+				   "'&&', '||' or the end was expected, not '%c'",
+				   parser->text[parser->at]);
 	return 0;
 }
 

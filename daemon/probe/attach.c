@@ -180,8 +180,8 @@ static int attach_hooks(struct attach *attach, struct why *why)
 	} hooks[] = {
 		{ bpf->progs.on_switch, &bpf->links.on_switch }, { bpf->progs.on_wakeup, &bpf->links.on_wakeup },
 		{ bpf->progs.on_fork, &bpf->links.on_fork },	 { bpf->progs.on_exec, &bpf->links.on_exec },
-		{ bpf->progs.on_exit, &bpf->links.on_exit },	 { bpf->progs.on_rename, &bpf->links.on_rename },
-		{ bpf->progs.on_stop, &bpf->links.on_stop },
+		{ bpf->progs.on_exit, &bpf->links.on_exit },	 { bpf->progs.on_exit_again, &bpf->links.on_exit_again },
+		{ bpf->progs.on_rename, &bpf->links.on_rename }, { bpf->progs.on_stop, &bpf->links.on_stop },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
@@ -550,6 +550,8 @@ uint64_t attach_n_missed_runs(const struct attach *attach)
 		struct bpf_prog_info info = { 0 };
 		uint32_t size = sizeof(info);
 
+		if (program == attach->bpf->progs.on_exit)
+			continue; /* on_exit_again has made up for it, or was missed itself */
 		if (bpf_prog_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0)
 			n_missed += info.recursion_misses;
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The kernel takes away what a descriptor stands for when its last copy is closed, and whoever closes that one waits: 0.1 s
- * for each uprobe that is a perf event of its own, one after the other. So the last copies are left to a process that does
- * nothing else. A thread would not do: the daemon could not end before it.
+ * The kernel takes away what a descriptor stands for when its last copy is closed, and whoever
+ * closes that one waits: 0.1 s for each uprobe that is a perf event of its own, one after the
+ * other. So the last copies are left to a process that does nothing else. A thread would not do:
+ * the daemon could not end before it.
  *
  * The process is nobody's child, so that nobody has to wait for its end either.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The functions are written in assembly, since their first instruction decides what a probe there costs. Each is called some
- * thousand times without and with a probe, and the least of a few rounds counts: other work on the machine only ever adds.
+ * The functions are written in assembly, since their first instruction decides what a probe there
+ * costs. Each is called some thousand times without and with a probe, and the least of a few rounds
+ * counts: other work on the machine only ever adds.
  */
 #include "probe/calibrate.h"
 
@@ -16,30 +17,27 @@
 #include "util/cleanup.h"
 
 #define N_ROUNDS 5
-#define N_CALLS 1000
+#define N_CALLS	 1000
 
 void calibrate_emulated(void);
 void calibrate_stepped(void);
 void calibrate_nop5(void);
 
-#define FUNCTION(name, body)                                                                                         \
-	".globl " name "\n.hidden " name "\n.type " name ", %function\n.p2align 5\n" name ":\n" body "ret\n.size " name \
-	", . - " name "\n"
+#define FUNCTION(name, body)                                                                       \
+	".globl " name "\n.hidden " name "\n.type " name ", %function\n.p2align 5\n" name          \
+	":\n" body "ret\n.size " name ", . - " name "\n"
 
 #if defined(__x86_64__)
 #define HAS_NOP5 true
-__asm__(".pushsection .text\n"
-	FUNCTION("calibrate_emulated", "push %rbp\n pop %rbp\n")
-	FUNCTION("calibrate_stepped", "mov %rdi, %rax\n")
-	FUNCTION("calibrate_nop5", ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n")
-	".popsection\n");
+__asm__(".pushsection .text\n" FUNCTION("calibrate_emulated", "push %rbp\n pop %rbp\n")
+		FUNCTION("calibrate_stepped", "mov %rdi, %rax\n")
+			FUNCTION("calibrate_nop5",
+				 ".byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n") ".popsection\n");
 #else
 #define HAS_NOP5 false
-__asm__(".pushsection .text\n"
-	FUNCTION("calibrate_emulated", "b 1f\n1:\n")
-	FUNCTION("calibrate_stepped", "mov x1, x0\n")
-	FUNCTION("calibrate_nop5", "nop\n")
-	".popsection\n");
+__asm__(".pushsection .text\n" FUNCTION("calibrate_emulated", "b 1f\n1:\n")
+		FUNCTION("calibrate_stepped", "mov x1, x0\n")
+			FUNCTION("calibrate_nop5", "nop\n") ".popsection\n");
 #endif
 
 static uint64_t now_ns(void)
@@ -70,10 +68,11 @@ static uint64_t measure(void (*function)(void))
 static int load_empty_program(bool has_multi)
 {
 	static const struct bpf_insn instructions[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
-		{ .code = BPF_JMP | BPF_EXIT },
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = has_multi ? LINK_UPROBE_MULTI : 0);
+	LIBBPF_OPTS(bpf_prog_load_opts, options,
+		    .expected_attach_type = has_multi ? LINK_UPROBE_MULTI : 0);
 
 	return bpf_prog_load(BPF_PROG_TYPE_KPROBE, "pf_empty", "GPL", instructions, 2, &options);
 }
@@ -86,7 +85,7 @@ struct probe {
 
 static int probe_open(const struct probe *probe, void (*function)(void), bool is_return)
 {
-	struct link_sites site = { .path = "/proc/self/exe", .n = 1, .are_returns = is_return };
+	struct link_sites site = {.path = "/proc/self/exe", .n = 1, .are_returns = is_return};
 	unsigned long offset;
 	int r;
 
@@ -98,7 +97,8 @@ static int probe_open(const struct probe *probe, void (*function)(void), bool is
 				: link_open_event(probe->program, site.path, offset, is_return);
 }
 
-static int measure_probe(const struct probe *probe, void (*function)(void), bool is_return, unsigned int *ret_ns)
+static int measure_probe(const struct probe *probe, void (*function)(void), bool is_return,
+			 unsigned int *ret_ns)
 {
 	uint64_t bare_ns = measure(function), probed_ns;
 	int fd = probe_open(probe, function, is_return);
@@ -113,9 +113,9 @@ static int measure_probe(const struct probe *probe, void (*function)(void), bool
 
 int calibrate(struct probe_costs *ret_costs, struct why *why)
 {
-	struct probe probe = { .has_multi = feature_is_there(FEATURE_UPROBE_MULTI) };
+	struct probe probe = {.has_multi = feature_is_there(FEATURE_UPROBE_MULTI)};
 	_cleanup_close_ int program = load_empty_program(probe.has_multi);
-	struct probe_costs costs = { 0 };
+	struct probe_costs costs = {0};
 	unsigned int both_ns;
 	int r;
 

@@ -5,10 +5,12 @@
 
 #include "util/why.h"
 
-/* Nanoseconds for each time that one is hit; its program does nothing. 0: there is no such thing here. */
+/* Nanoseconds for each time that one is hit; its program does nothing. 0: there is no such thing
+ * here. */
 struct probe_costs {
 	unsigned int emulated_ns; /* on an instruction that the kernel imitates */
-	unsigned int stepped_ns;  /* on one that the processor has to execute elsewhere, with a second trap */
+	unsigned int stepped_ns;  /* on one that the processor has to execute elsewhere, with a
+				     second trap */
 	unsigned int nop5_ns;	  /* on a 5-byte nop */
 	unsigned int return_ns;	  /* a return probe, beside that of its entry */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Each feature is tried with the least that shows it: a program of a few instructions that is loaded and let go, a link
- * to a folder, which is refused, a probe on a function of our own. Versions tell nothing: distributions carry features
- * and mistakes back and forth.
+ * Each feature is tried with the least that shows it: a program of a few instructions that is
+ * loaded and let go, a link to a folder, which is refused, a probe on a function of our own.
+ * Versions tell nothing: distributions carry features and mistakes back and forth.
  */
 #include "probe/features.h"
 
@@ -22,18 +22,20 @@
 #include "util/cleanup.h"
 #include "util/text.h"
 
-#define INSTRUCTION(...) ((struct bpf_insn){ __VA_ARGS__ })
-#define RETURN_0                                                                            \
-	INSTRUCTION(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0), INSTRUCTION(.code = BPF_JMP | BPF_EXIT)
+#define INSTRUCTION(...) ((struct bpf_insn){__VA_ARGS__})
+#define RETURN_0                                                                                   \
+	INSTRUCTION(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0),                    \
+		INSTRUCTION(.code = BPF_JMP | BPF_EXIT)
 
-/* errno of a bpf() that failed: whether it tells that we may not, rather than that it is not there. */
+/* errno of a bpf() that failed: whether it tells that we may not, rather than that it is not there.
+ */
 static int absent_or_forbidden(int error)
 {
 	return error == EPERM || error == EACCES ? -EPERM : 0;
 }
 
-static int load_program(enum bpf_prog_type type, enum bpf_attach_type attach_type, const struct bpf_insn *instructions,
-			size_t n)
+static int load_program(enum bpf_prog_type type, enum bpf_attach_type attach_type,
+			const struct bpf_insn *instructions, size_t n)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach_type);
 
@@ -59,7 +61,8 @@ static int probe_cookies(void)
 
 static int probe_ring_buffers(void)
 {
-	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "pf_feature", 0, 0, getpagesize(), NULL);
+	_cleanup_close_ int map =
+		bpf_map_create(BPF_MAP_TYPE_RINGBUF, "pf_feature", 0, 0, getpagesize(), NULL);
 
 	return map >= 0 ? 1 : absent_or_forbidden(errno);
 }
@@ -85,7 +88,7 @@ static int probe_task_storage(void)
 
 static int probe_tp_btf(void)
 {
-	static const struct bpf_insn instructions[] = { RETURN_0 };
+	static const struct bpf_insn instructions[] = {RETURN_0};
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_RAW_TP);
 	_cleanup_close_ int program = -1;
 	int type = libbpf_find_vmlinux_btf_id("sched_switch", BPF_TRACE_RAW_TP);
@@ -93,20 +96,22 @@ static int probe_tp_btf(void)
 	if (type < 0)
 		return 0;
 	options.attach_btf_id = type;
-	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "pf_feature", "GPL", instructions, ARRAY_SIZE(instructions), &options);
+	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "pf_feature", "GPL", instructions,
+				ARRAY_SIZE(instructions), &options);
 	return program >= 0 ? 1 : absent_or_forbidden(errno);
 }
 
 /*
- * The kernel refuses a link to a folder with another error if it knows this kind of link: it gets as far as looking at
- * the path.
+ * The kernel refuses a link to a folder with another error if it knows this kind of link: it gets
+ * as far as looking at the path.
  */
 static int probe_link(enum bpf_attach_type type)
 {
-	static const struct bpf_insn instructions[] = { RETURN_0 };
+	static const struct bpf_insn instructions[] = {RETURN_0};
 	static const unsigned long offset;
-	struct link_sites folder = { .path = "/", .offsets = &offset, .n = 1 };
-	_cleanup_close_ int program = load_program(BPF_PROG_TYPE_KPROBE, type, instructions, ARRAY_SIZE(instructions));
+	struct link_sites folder = {.path = "/", .offsets = &offset, .n = 1};
+	_cleanup_close_ int program =
+		load_program(BPF_PROG_TYPE_KPROBE, type, instructions, ARRAY_SIZE(instructions));
 	int link;
 
 	if (program < 0)
@@ -132,7 +137,8 @@ int features_own_offset(void (*function)(void), unsigned long *ret_offset)
 	char line[4352];
 
 	while (maps && fgets(line, sizeof(line), maps)) {
-		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 && start <= wanted && wanted < end) {
+		if (sscanf(line, "%lx-%lx %*s %lx", &start, &end, &offset) == 3 &&
+		    start <= wanted && wanted < end) {
 			*ret_offset = wanted - start + offset;
 			return 0;
 		}
@@ -168,27 +174,32 @@ static void *call_from_thread(void *userdata)
 static int load_counting_program(int map)
 {
 	const struct bpf_insn instructions[] = {
-		INSTRUCTION(.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_1, .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = map),
+		INSTRUCTION(.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_1,
+			    .src_reg = BPF_PSEUDO_MAP_VALUE, .imm = map),
 		INSTRUCTION(0),
 		INSTRUCTION(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 1),
-		INSTRUCTION(.code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_2, .imm = BPF_ADD),
+		INSTRUCTION(.code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_1,
+			    .src_reg = BPF_REG_2, .imm = BPF_ADD),
 		RETURN_0,
 	};
 
-	return load_program(BPF_PROG_TYPE_KPROBE, LINK_UPROBE_MULTI, instructions, ARRAY_SIZE(instructions));
+	return load_program(BPF_PROG_TYPE_KPROBE, LINK_UPROBE_MULTI, instructions,
+			    ARRAY_SIZE(instructions));
 }
 
-/* At first the filter let only the named thread through, not the others of its process: call from another. */
+/* At first the filter let only the named thread through, not the others of its process: call from
+ * another. */
 static int probe_multi_pid_filter(void)
 {
 	_cleanup_close_ int map = -1, program = -1, link = -1;
-	struct link_sites own = { .path = "/proc/self/exe", .n = 1, .pid = getpid() };
+	struct link_sites own = {.path = "/proc/self/exe", .n = 1, .pid = getpid()};
 	uint32_t key = 0;
 	uint64_t n_runs = 0;
 	unsigned long offset;
 	pthread_t thread;
 
-	map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "pf_feature", sizeof(key), sizeof(n_runs), 1, NULL);
+	map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "pf_feature", sizeof(key), sizeof(n_runs), 1,
+			     NULL);
 	if (map < 0)
 		return absent_or_forbidden(errno);
 	program = load_counting_program(map);
@@ -220,7 +231,8 @@ static int probe_uprobe_syscall(void)
 /* On a file that nobody else can open, so that nobody is held. */
 static int probe_gate(void)
 {
-	_cleanup_close_ int events = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int events =
+		fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY | O_CLOEXEC);
 	_cleanup_close_ int file = memfd_create("pf_feature", MFD_CLOEXEC);
 	char path[64];
 
@@ -242,18 +254,18 @@ static const struct {
 	int (*probe)(void);
 	bool can_be_disabled;
 } features[N_FEATURES] = {
-	[FEATURE_BTF] = { "btf", probe_btf },
-	[FEATURE_ATTACH_COOKIES] = { "attach_cookies", probe_cookies, true },
-	[FEATURE_RING_BUFFERS] = { "ring_buffers", probe_ring_buffers },
-	[FEATURE_TASK_STORAGE] = { "task_storage", probe_task_storage },
-	[FEATURE_TP_BTF] = { "tp_btf", probe_tp_btf, true },
-	[FEATURE_UPROBE_MULTI] = { "uprobe_multi", probe_uprobe_multi, true },
-	[FEATURE_PERF_UPROBES] = { "perf_uprobes", probe_perf_uprobes },
-	[FEATURE_MULTI_PID_FILTER] = { "multi_pid_filter", probe_multi_pid_filter, true },
-	[FEATURE_UPROBE_SESSION] = { "uprobe_session", probe_uprobe_session, true },
-	[FEATURE_UPROBE_SYSCALL] = { "uprobe_syscall", probe_uprobe_syscall },
-	[FEATURE_GATE] = { "gate", probe_gate, true },
-	[FEATURE_MEMBARRIER] = { "membarrier", probe_membarrier },
+	[FEATURE_BTF] = {"btf", probe_btf},
+	[FEATURE_ATTACH_COOKIES] = {"attach_cookies", probe_cookies, true},
+	[FEATURE_RING_BUFFERS] = {"ring_buffers", probe_ring_buffers},
+	[FEATURE_TASK_STORAGE] = {"task_storage", probe_task_storage},
+	[FEATURE_TP_BTF] = {"tp_btf", probe_tp_btf, true},
+	[FEATURE_UPROBE_MULTI] = {"uprobe_multi", probe_uprobe_multi, true},
+	[FEATURE_PERF_UPROBES] = {"perf_uprobes", probe_perf_uprobes},
+	[FEATURE_MULTI_PID_FILTER] = {"multi_pid_filter", probe_multi_pid_filter, true},
+	[FEATURE_UPROBE_SESSION] = {"uprobe_session", probe_uprobe_session, true},
+	[FEATURE_UPROBE_SYSCALL] = {"uprobe_syscall", probe_uprobe_syscall},
+	[FEATURE_GATE] = {"gate", probe_gate, true},
+	[FEATURE_MEMBARRIER] = {"membarrier", probe_membarrier},
 };
 
 int feature_probe(enum feature feature)
@@ -263,7 +275,8 @@ int feature_probe(enum feature feature)
 
 	if (feature_is_disabled(feature))
 		return 0;
-	print = libbpf_set_print(NULL); /* it would tell of each failure, and failing is what tells us */
+	print = libbpf_set_print(
+		NULL); /* it would tell of each failure, and failing is what tells us */
 	r = features[feature].probe();
 	libbpf_set_print(print);
 	return r;
@@ -313,12 +326,14 @@ static bool can_be_disabled(const char *name, size_t size)
 
 static int refuse_name(const char *name, size_t size, struct why *why)
 {
-	_cleanup_(text_done) struct text known = { 0 };
+	_cleanup_(text_done) struct text known = {0};
 
 	for (size_t i = 0; i < N_FEATURES; i++)
-		if (features[i].can_be_disabled && text_printf(&known, "%s%s", known.size ? ", " : "", features[i].name) < 0)
+		if (features[i].can_be_disabled &&
+		    text_printf(&known, "%s%s", known.size ? ", " : "", features[i].name) < 0)
 			return -ENOMEM;
-	return why_say(why, -EINVAL, "PERFFLOW_DISABLE names '%.*s'; it can be %s", (int)size, name, known.data);
+	return why_say(why, -EINVAL, "PERFFLOW_DISABLE names '%.*s'; it can be %s", (int)size, name,
+		       known.data);
 }
 
 int features_check_disabled(struct why *why)
@@ -334,10 +349,14 @@ int features_check_disabled(struct why *why)
 int features_check_needed(struct why *why)
 {
 	if (feature_probe(FEATURE_BTF) == 0)
-		return why_say(why, -EOPNOTSUPP, "this kernel lacks BTF, which tells how its structs are laid out");
+		return why_say(why, -EOPNOTSUPP,
+			       "this kernel lacks BTF, which tells how its structs are laid out");
 	if (feature_probe(FEATURE_ATTACH_COOKIES) == 0)
-		return why_say(why, -EOPNOTSUPP, "this kernel lacks BPF attach cookies (Linux 5.15 is needed)");
+		return why_say(why, -EOPNOTSUPP,
+			       "this kernel lacks BPF attach cookies (Linux 5.15 is needed)");
 	if (feature_is_disabled(FEATURE_TP_BTF))
-		return why_say(why, -EOPNOTSUPP, "tp_btf is switched off by PERFFLOW_DISABLE, and nothing replaces it");
+		return why_say(
+			why, -EOPNOTSUPP,
+			"tp_btf is switched off by PERFFLOW_DISABLE, and nothing replaces it");
 	return 0;
 }

@@ -23,11 +23,13 @@ enum feature {
 	FEATURE_UPROBE_MULTI, /* many functions with one link (Linux 6.6) */
 	FEATURE_PERF_UPROBES, /* one function with one perf event */
 	/* these make it better */
-	FEATURE_MULTI_PID_FILTER, /* a link's limit to one process holds for all of its threads (Linux 6.10) */
+	FEATURE_MULTI_PID_FILTER, /* a link's limit to one process holds for all of its threads
+				     (Linux 6.10) */
 	FEATURE_UPROBE_SESSION,	  /* no return trap where the entry wants none (Linux 6.13) */
-	FEATURE_UPROBE_SYSCALL,	  /* a probe on a 5-byte nop is a system call, not a trap (Linux 6.18, x86) */
-	FEATURE_GATE,		  /* a program can be held until it is woven (fanotify permission events) */
-	FEATURE_MEMBARRIER,	  /* waiting until no probe runs */
+	FEATURE_UPROBE_SYSCALL, /* a probe on a 5-byte nop is a system call, not a trap (Linux 6.18,
+				   x86) */
+	FEATURE_GATE, /* a program can be held until it is woven (fanotify permission events) */
+	FEATURE_MEMBARRIER, /* waiting until no probe runs */
 	N_FEATURES,
 };
 
@@ -39,7 +41,8 @@ const char *feature_name(enum feature feature);
 /* Whether PERFFLOW_DISABLE names it. */
 bool feature_is_disabled(enum feature feature);
 
-/* -EINVAL: PERFFLOW_DISABLE names something that cannot be switched off; the sentence says what can be. */
+/* -EINVAL: PERFFLOW_DISABLE names something that cannot be switched off; the sentence says what can
+ * be. */
 int features_check_disabled(struct why *why);
 
 /* -EOPNOTSUPP: perfflow cannot trace on this kernel; the sentence says why. */

@@ -410,7 +410,6 @@ static void prepare(struct search *search)
 			continue;
 		search->functions |= pointcut_wants_functions(pointcut);
 		search->static_probes |= pointcut_wants_static_probes(pointcut);
-	site_chooser_close(search->chooser);
 		search->with_arguments |= pointcut_wants_arguments(pointcut);
 	}
 }
@@ -425,6 +424,7 @@ static int search_all(struct search *search)
 	if (r == 0 && search->static_probes)
 		r = search_static_probes(search);
 	source_close(search->source);
+	site_chooser_close(search->chooser);
 	free(search->names);
 	free(search->all);
 	return r;

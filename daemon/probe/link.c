@@ -47,8 +47,10 @@ static int read_number(const char *path, const char *format)
 
 int link_make_event(const char *path, unsigned long offset, bool is_return)
 {
-	struct perf_event_attr attr = { .size = sizeof(attr), .config1 = (uintptr_t)path, .config2 = offset };
-	int type = read_number(SYSFS_UPROBE "type", "%d"), bit = read_number(SYSFS_UPROBE "format/retprobe", "config:%d");
+	struct perf_event_attr attr = {
+		.size = sizeof(attr), .config1 = (uintptr_t)path, .config2 = offset};
+	int type = read_number(SYSFS_UPROBE "type", "%d"),
+	    bit = read_number(SYSFS_UPROBE "format/retprobe", "config:%d");
 	int fd;
 
 	if (type < 0 || bit < 0)
@@ -66,7 +68,8 @@ int link_open_event(int program_fd, const char *path, unsigned long offset, bool
 
 	if (fd < 0)
 		return fd;
-	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd) < 0 || ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, program_fd) < 0 ||
+	    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) < 0)
 		return -errno;
 	return take_fd(fd);
 }

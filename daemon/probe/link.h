@@ -9,8 +9,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* enum bpf_attach_type's BPF_TRACE_UPROBE_MULTI and _SESSION, which the headers of Debian 12 are too old for */
-#define LINK_UPROBE_MULTI ((enum bpf_attach_type)48)
+/* enum bpf_attach_type's BPF_TRACE_UPROBE_MULTI and _SESSION, which the headers of Debian 12 are
+ * too old for */
+#define LINK_UPROBE_MULTI   ((enum bpf_attach_type)48)
 #define LINK_UPROBE_SESSION ((enum bpf_attach_type)57)
 
 struct link_sites {
@@ -25,7 +26,8 @@ struct link_sites {
 /* Returns a descriptor: the probes are gone when it is closed. */
 int link_open(int program_fd, enum bpf_attach_type type, const struct link_sites *sites);
 
-/* The same for kernels that have no such links: one perf event for one place. First without a program. */
+/* The same for kernels that have no such links: one perf event for one place. First without a
+ * program. */
 int link_make_event(const char *path, unsigned long offset, bool is_return);
 int link_open_event(int program_fd, const char *path, unsigned long offset, bool is_return);
 

@@ -31,12 +31,13 @@ void pattern_done(struct pattern *pattern)
 
 void parser_skip_space(struct parser *parser)
 {
-	parser->at += strspn(parser->text + parser->at, " \t\r\n");
+	parser->at += strspn(parser->text + parser->at, SPACE);
 }
 
 bool parser_at_operator(const struct parser *parser)
 {
-	return strncmp(parser->text + parser->at, "||", 2) == 0 || strncmp(parser->text + parser->at, "&&", 2) == 0;
+	return strncmp(parser->text + parser->at, "||", 2) == 0 ||
+	       strncmp(parser->text + parser->at, "&&", 2) == 0;
 }
 
 static bool is_word(char c)
@@ -56,9 +57,10 @@ static size_t operator_length(const char *text, size_t at)
 	static const char word[] = "operator";
 	size_t n = strlen(word), spaces;
 
-	if (text[at] != 'o' || (at > 0 && is_word(text[at - 1])) || strncmp(text + at, word, n) != 0)
+	if (text[at] != 'o' || (at > 0 && is_word(text[at - 1])) ||
+	    strncmp(text + at, word, n) != 0)
 		return 0;
-	spaces = strspn(text + at + n, " \t");
+	spaces = strspn(text + at + n, SPACE);
 	for (size_t i = 0; i < ARRAY_SIZE(tokens); i++) {
 		if (strncmp(text + at + n + spaces, tokens[i], strlen(tokens[i])) == 0)
 			return n + spaces + strlen(tokens[i]);
@@ -115,7 +117,7 @@ static void squeeze_space(char *text)
 	char *to = text;
 
 	for (const char *from = text; *from;) {
-		size_t n = isspace((unsigned char)*from) ? strspn(from, " \t\r\n") : 0;
+		size_t n = isspace((unsigned char)*from) ? strspn(from, SPACE) : 0;
 
 		if (n == 0) {
 			if (*from == '\\' && from[1])
@@ -212,7 +214,7 @@ static bool glob_matches(const struct glob *glob, const char *text)
 static bool is_reference(const char *text)
 {
 	text += 2;
-	text += strspn(text, " \t");
+	text += strspn(text, SPACE);
 	return *text && strchr(",>).*", *text);
 }
 
@@ -261,8 +263,8 @@ static int skip_piece(struct parser *parser)
 	case '{':
 		end = bracket_end(text, at, text[at], text[at] == '(' ? ')' : '}');
 		if (!end)
-			return parse_error(parser, at, "'%c' was expected, to close the '%c'", text[at] == '(' ? ')' : '}',
-				    text[at]);
+			return parse_error(parser, at, "'%c' was expected, to close the '%c'",
+					   text[at] == '(' ? ')' : '}', text[at]);
 		break;
 	case '[':
 		end = set_end(text, at);
@@ -284,12 +286,23 @@ static int skip_piece(struct parser *parser)
 	return 0;
 }
 
+/* Whether the character there is escaped: an odd number of '\\' stands before it. */
+static bool is_escaped(const char *text, size_t start, size_t at)
+{
+	size_t n = 0;
+
+	while (at - n > start && text[at - n - 1] == '\\')
+		n++;
+	return n % 2;
+}
+
 static char *copy_trimmed(const char *text, size_t start, size_t end)
 {
 	while (start < end && isspace((unsigned char)text[start]))
 		start++;
 	/* a space that is escaped belongs to the name */
-	while (end > start && isspace((unsigned char)text[end - 1]) && !(end - 1 > start && text[end - 2] == '\\'))
+	while (end > start && isspace((unsigned char)text[end - 1]) &&
+	       !is_escaped(text, start, end - 1))
 		end--;
 	return strndup(text + start, end - start);
 }
@@ -303,13 +316,13 @@ static bool is_blank(const char *text, size_t start, size_t end)
 
 static bool ends_term(const char *text)
 {
-	text += strspn(text, " \t\r\n");
+	text += strspn(text, SPACE);
 	return !*text || *text == ')' || strncmp(text, "||", 2) == 0 || strncmp(text, "&&", 2) == 0;
 }
 
 /*
- * Where the regular expression that begins with the '/' there ends, behind its last '/' and an "i"; 0 if it is none: a
- * path ("/usr/lib/libm.so:sin") has more behind its second slash.
+ * Where the regular expression that begins with the '/' there ends, behind its last '/' and an "i";
+ * 0 if it is none: a path ("/usr/lib/libm.so:sin") has more behind its second slash.
  */
 static size_t regex_end(const char *text, size_t at)
 {
@@ -334,7 +347,8 @@ static int take_regex(struct parser *parser, struct pattern *pattern)
 
 	if (!end)
 		return parse_error(parser, start,
-			    "a second '/' was expected, to end the regular expression, and '\\/' for each inside of it");
+				   "a second '/' was expected, to end the regular expression, and "
+				   "'\\/' for each inside of it");
 	pattern->written = strndup(parser->text + start, end - start);
 	if (!pattern->written)
 		return -ENOMEM;
@@ -357,10 +371,13 @@ static int take_name(struct parser *parser, struct pattern *pattern, size_t star
 		return -ENOMEM;
 	if (pattern->written[0] == '/')
 		return parse_error(parser, start,
-			    "a second '/' was expected, to end the regular expression, and '\\/' for each inside of it");
+				   "a second '/' was expected, to end the regular expression, and "
+				   "'\\/' for each inside of it");
 
 	/* "::f" is the f of no namespace, and linkers know no other way to say so */
 	name = strncmp(pattern->written, "::", 2) == 0 ? pattern->written + 2 : pattern->written;
+	if (!name[0])
+		return parse_error(parser, parser->at, "a function's name was expected after '::'");
 	r = glob_init(&pattern->name, name, false);
 	if (r == 0 && strpbrk(name, "(<"))
 		r = glob_init(&pattern->squeezed, name, true);
@@ -375,13 +392,18 @@ static int check_start(struct parser *parser)
 	const char *text = parser->text + parser->at;
 
 	if (!*text)
-		return parse_error(parser, parser->at, "a function's name was expected, but the expression ends");
+		return parse_error(parser, parser->at,
+				   "a function's name was expected, but the expression ends");
 	if (parser_at_operator(parser))
-		return parse_error(parser, parser->at, "a function's name was expected before '%.2s'", text);
-	if (*text == ':' && text[1] != ':')
-		return parse_error(parser, parser->at, "the name of a library or program was expected before ':'");
-	if (strchr("!)&|,", *text) || (*text == '(' && strncmp(text, anonymous, strlen(anonymous)) != 0))
-		return parse_error(parser, parser->at, "a function's name was expected, not '%c'", *text);
+		return parse_error(parser, parser->at,
+				   "a function's name was expected before '%.2s'", text);
+	if (*text == ':' && (text[1] != ':' || text[2] == ':'))
+		return parse_error(parser, parser->at,
+				   "the name of a library or program was expected before ':'");
+	if (strchr("!)&|,", *text) ||
+	    (*text == '(' && strncmp(text, anonymous, strlen(anonymous)) != 0))
+		return parse_error(parser, parser->at, "a function's name was expected, not '%c'",
+				   *text);
 	return 0;
 }
 
@@ -392,7 +414,8 @@ static int skip_colons(struct parser *parser, size_t *colon)
 
 	if (n != 2) {
 		if (*colon != SIZE_MAX || n > 3)
-			return parse_error(parser, parser->at, "'::' was expected, not '%.*s'", (int)n, ":::::");
+			return parse_error(parser, parser->at, "'::' was expected, not '%.*s'",
+					   (int)n, ":::::");
 		*colon = parser->at;
 		n = n == 3 ? 1 : n;
 	}
@@ -408,7 +431,8 @@ static int skip_name_piece(struct parser *parser, size_t *colon)
 		return skip_colons(parser, colon);
 	if (c == '=' && !operator_length(parser->text, parser->at))
 		return parse_error(parser, parser->at,
-			    "no function's name has a '=' here; options stand behind a pointcut in parentheses");
+				   "no function's name has a '=' here; options stand behind a "
+				   "pointcut in parentheses");
 	return skip_piece(parser);
 }
 
@@ -428,7 +452,8 @@ static int parse_name(struct parser *parser, struct pattern *pattern)
 	size_t start = parser->at, colon = SIZE_MAX;
 	int r = 0;
 
-	while (r == 0 && colon == SIZE_MAX && !strchr(")|&", parser->text[parser->at])) /* or the end */
+	while (r == 0 && colon == SIZE_MAX &&
+	       !strchr(")|&", parser->text[parser->at])) /* or the end */
 		r = skip_name_piece(parser, &colon);
 	if (r < 0)
 		return r;
@@ -439,14 +464,15 @@ static int parse_name(struct parser *parser, struct pattern *pattern)
 		return r;
 
 	start = parser->at;
-	if (parser->text[start + strspn(parser->text + start, " \t\r\n")] == '/') {
+	if (parser->text[start + strspn(parser->text + start, SPACE)] == '/') {
 		parser_skip_space(parser);
 		return take_regex(parser, pattern);
 	}
 	while (r == 0 && !strchr(")|&", parser->text[parser->at]))
 		r = skip_name_piece(parser, &colon);
 	if (r == 0 && is_blank(parser->text, start, parser->at))
-		return parse_error(parser, start, "a function's name was expected after '%s:'", pattern->module);
+		return parse_error(parser, start, "a function's name was expected after '%s:'",
+				   pattern->module);
 	return r < 0 ? r : take_name(parser, pattern, start);
 }
 
@@ -471,7 +497,8 @@ int pattern_parse(struct parser *parser, struct pattern *ret_pattern)
 	return 0;
 }
 
-int pattern_parse_argument(struct parser *parser, const char *expected, size_t *ret_start, char **ret_argument)
+int pattern_parse_argument(struct parser *parser, const char *expected, size_t *ret_start,
+			   char **ret_argument)
 {
 	size_t open = parser->at++;
 	int r = 0;
@@ -495,8 +522,8 @@ int pattern_parse_argument(struct parser *parser, const char *expected, size_t *
 }
 
 /*
- * Whether a name would read on beyond its end if something followed: where a bracket or an operator is not finished. A
- * parenthesis around it ends it.
+ * Whether a name would read on beyond its end if something followed: where a bracket or an operator
+ * is not finished. A parenthesis around it ends it.
  */
 static bool reads_on(const char *name)
 {
@@ -508,7 +535,8 @@ static bool reads_on(const char *name)
 		return true;
 	while (name[parser.at]) {
 		end = parser.at + 1;
-		if (name[parser.at] == '<' && !operator_length(name, parser.at) && angle_end(name, parser.at) == end)
+		if (name[parser.at] == '<' && !operator_length(name, parser.at) &&
+		    angle_end(name, parser.at) == end)
 			return true;
 		if (skip_piece(&parser) < 0)
 			return true;
@@ -544,7 +572,8 @@ static bool matches_squeezed(const struct pattern *pattern, const char *name)
 
 static const char *match_globs(const struct pattern *pattern, const struct pointcut_names *names)
 {
-	if (pattern->has_arguments && names->with_arguments && matches_squeezed(pattern, names->with_arguments))
+	if (pattern->has_arguments && names->with_arguments &&
+	    matches_squeezed(pattern, names->with_arguments))
 		return names->with_arguments;
 	/*
 	 * also where the pattern has a "(": that may be of "operator()" or of a function around
@@ -560,7 +589,8 @@ static const char *match_globs(const struct pattern *pattern, const struct point
 }
 
 /* Returns 1 and sets *ret_matched if it is the name that is meant. */
-static int try_name(const struct pattern *pattern, const char *name, const char **ret_matched, struct why *why)
+static int try_name(const struct pattern *pattern, const char *name, const char **ret_matched,
+		    struct why *why)
 {
 	int r = name ? regex_match(pattern->regex, name, why) : 0;
 
@@ -569,9 +599,10 @@ static int try_name(const struct pattern *pattern, const char *name, const char 
 	return r;
 }
 
-/* Mangled names are full of letters that stand for something else: an expression has to ask for them. */
-static int match_regex(const struct pattern *pattern, const struct pointcut_names *names, const char **ret_matched,
-		       struct why *why)
+/* Mangled names are full of letters that stand for something else: an expression has to ask for
+ * them. */
+static int match_regex(const struct pattern *pattern, const struct pointcut_names *names,
+		       const char **ret_matched, struct why *why)
 {
 	int r = 0;
 
@@ -584,8 +615,8 @@ static int match_regex(const struct pattern *pattern, const struct pointcut_name
 	return r;
 }
 
-int pattern_match(const struct pattern *pattern, const struct pointcut_names *names, const char **ret_matched,
-		  struct why *why)
+int pattern_match(const struct pattern *pattern, const struct pointcut_names *names,
+		  const char **ret_matched, struct why *why)
 {
 	const char *name;
 

@@ -14,6 +14,9 @@
 #include "util/text.h"
 #include "util/why.h"
 
+/* As isspace() has it. */
+#define SPACE " \t\r\n\v\f"
+
 /* A text on its way to a tree. */
 struct parser {
 	const char *text;
@@ -24,10 +27,10 @@ struct parser {
 };
 
 /* Notes where it went wrong and why: `return parse_error(...)`. */
-#define parse_error(parser, where, ...)                                      \
-	({                                                                   \
-		(parser)->column = (where);                                  \
-		why_say((parser)->why, -EINVAL, __VA_ARGS__), -EINVAL;       \
+#define parse_error(parser, where, ...)                                                            \
+	({                                                                                         \
+		(parser)->column = (where);                                                        \
+		why_say((parser)->why, -EINVAL, __VA_ARGS__), -EINVAL;                             \
 	})
 
 void parser_skip_space(struct parser *parser);
@@ -42,12 +45,13 @@ struct glob {
 };
 
 struct pattern {
-	char *module;	       /* a glob, NULL for any */
-	char *written;	       /* the name, trimmed; or the regular expression with its slashes */
-	struct regex *regex;   /* or NULL: then the globs count */
+	char *module;	     /* a glob, NULL for any */
+	char *written;	     /* the name, trimmed; or the regular expression with its slashes */
+	struct regex *regex; /* or NULL: then the globs count */
 	struct glob name;
-	struct glob squeezed;  /* white space squeezed out; no text where the name has neither "(" nor "<" */
-	bool has_arguments;    /* it has a "(" */
+	struct glob squeezed;	/* white space squeezed out; no text where the name has neither "("
+				   nor "<" */
+	bool has_arguments;	/* it has a "(" */
 	bool means_linker_name; /* of a regular expression: it begins with "^_" */
 };
 
@@ -64,15 +68,17 @@ void pattern_done(struct pattern *pattern);
 /* As it was written: bare, or as execution(...). */
 int pattern_print(const struct pattern *pattern, bool is_execution, struct text *text);
 
-/* Returns 1 and which of the names it means, 0 if none; or a negative errno. The module is not looked at. */
-int pattern_match(const struct pattern *pattern, const struct pointcut_names *names, const char **ret_matched,
-		  struct why *why);
+/* Returns 1 and which of the names it means, 0 if none; or a negative errno. The module is not
+ * looked at. */
+int pattern_match(const struct pattern *pattern, const struct pointcut_names *names,
+		  const char **ret_matched, struct why *why);
 
 /*
- * What stands between the parentheses of a term: goes behind the ")" that closes the "(" at parser->at. expected says
- * what is missing where there is nothing.
+ * What stands between the parentheses of a term: goes behind the ")" that closes the "(" at
+ * parser->at. expected says what is missing where there is nothing.
  */
-int pattern_parse_argument(struct parser *parser, const char *expected, size_t *ret_start, char **ret_argument);
+int pattern_parse_argument(struct parser *parser, const char *expected, size_t *ret_start,
+			   char **ret_argument);
 
 /* A regular expression in its slashes; -EINVAL: why says what is wrong with it, *ret_at where. */
 int regex_new(const char *text, struct regex **ret_regex, size_t *ret_at, struct why *why);
@@ -84,8 +90,8 @@ bool regex_is_meant(const char *text);
 int regex_match(const struct regex *regex, const char *text, struct why *why);
 
 /*
- * The classes and namespaces around a function, innermost first: returns the bytes of the next one in its demangled
- * name, 0 if there is none. Begin with last = 0.
+ * The classes and namespaces around a function, innermost first: returns the bytes of the next one
+ * in its demangled name, 0 if there is none. Begin with last = 0.
  */
 size_t name_next_scope(const char *name, size_t last);
 

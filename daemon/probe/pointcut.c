@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A recursive descent, one function for each line of the grammar, makes a tree. Parentheses leave a node of their own
- * kind of children only where they change the tree, so that printing needs few of them.
+ * A recursive descent, one function for each line of the grammar, makes a tree. Parentheses leave a
+ * node of their own kind of children only where they change the tree, so that printing needs few of
+ * them.
  *
- * Evaluation knows three values. "Perhaps" is what a term says of something that is not known (yet): the program of the
- * process, or, where only a module is given, all that depends on its functions. So one evaluator answers both "is this
- * function meant?" and "can anything in this binary be meant?"; what is perhaps selected, is selected, and whoever knows
- * more asks again. Source files cost most, so children that ask for them come last.
+ * Evaluation knows three values. "Perhaps" is what a term says of something that is not known
+ * (yet): the program of the process, or, where only a module is given, all that depends on its
+ * functions. So one evaluator answers both "is this function meant?" and "can anything in this
+ * binary be meant?"; what is perhaps selected, is selected, and whoever knows more asks again.
+ * Source files cost most, so children that ask for them come last.
  */
 #include "probe/pointcut.h"
 
@@ -37,7 +39,7 @@ enum place { PLACE_MODULE = 1, PLACE_FILE = 2, PLACE_CLASS = 4 };
 
 struct node {
 	enum node_kind kind;
-	bool asks_source; /* it or something below it */
+	bool asks_source;      /* it or something below it */
 	struct node *children; /* NODE_ANY_OF, NODE_ALL_OF, NODE_NOT */
 	size_t n_children;
 	struct pattern pattern; /* NODE_PATTERN */
@@ -90,9 +92,10 @@ static const struct {
 static bool is_source_name(const char *text)
 {
 	static const char *const endings[] = {
-		"c",   "C",   "cc",  "cpp", "cxx", "c++", "h",	 "H",	"hh",  "hpp", "hxx", "inl", "ipp", "tcc", "cu",
-		"cuh", "f",   "F",   "for", "f77", "f90", "F90", "f95", "F95", "f03", "F03", "f08", "F08", "rs",  "d",
-		"go",  "s",   "S",   "asm", "y",   "l",	  "m",	 "mm",	"adb", "ads", "pas", "zig", "pyx",
+		"c",   "C",   "cc",  "cpp", "cxx", "c++", "h",	 "H",	"hh",  "hpp", "hxx",
+		"inl", "ipp", "tcc", "cu",  "cuh", "f",	  "F",	 "for", "f77", "f90", "F90",
+		"f95", "F95", "f03", "F03", "f08", "F08", "rs",	 "d",	"go",  "s",   "S",
+		"asm", "y",   "l",   "m",   "mm",  "adb", "ads", "pas", "zig", "pyx",
 	};
 	const char *dot = strrchr(text, '.');
 
@@ -128,7 +131,7 @@ static void take_place(struct node *node)
 			continue;
 		node->places = places[i].place;
 		node->is_explicit = true;
-		n += strspn(node->text + n, " \t\r\n");
+		n += strspn(node->text + n, SPACE);
 		memmove(node->text, node->text + n, strlen(node->text + n) + 1);
 		return;
 	}
@@ -156,7 +159,8 @@ static int parse_within(struct parser *parser, struct node *node)
 		return 0;
 	if (!node->is_explicit)
 		return parse_error(parser, start,
-			    "'module:', 'file:' or 'class:' was expected, to say what the regular expression is for");
+				   "'module:', 'file:' or 'class:' was expected, to say what the "
+				   "regular expression is for");
 	r = regex_new(node->text, &node->regex, &at, parser->why);
 	if (r == -EINVAL)
 		parser->column = start + at;
@@ -180,19 +184,23 @@ static int parse_usdt(struct parser *parser, struct node *node)
 	int r;
 
 	node->kind = NODE_USDT;
-	r = pattern_parse_argument(parser, "a static probe, as provider:name,", &start, &node->text);
+	r = pattern_parse_argument(parser, "a static probe, as provider:name,", &start,
+				   &node->text);
 	if (r < 0)
 		return r;
 	colon = strchr(node->text, ':');
 	if (!colon)
-		return parse_error(parser, start + strlen(node->text), "':' and a probe's name were expected after the provider");
+		return parse_error(parser, start + strlen(node->text),
+				   "':' and a probe's name were expected after the provider");
 	for (end = colon - node->text; end > 0 && isspace((unsigned char)node->text[end - 1]);)
 		end--;
 	if (end == 0)
-		return parse_error(parser, start, "the provider of a static probe was expected before ':'");
-	colon += 1 + strspn(colon + 1, " \t\r\n");
+		return parse_error(parser, start,
+				   "the provider of a static probe was expected before ':'");
+	colon += 1 + strspn(colon + 1, SPACE);
 	if (!*colon)
-		return parse_error(parser, start + (colon - node->text), "a probe's name was expected after ':'");
+		return parse_error(parser, start + (colon - node->text),
+				   "a probe's name was expected after ':'");
 	node->name = strdup(colon);
 	node->text[end] = '\0';
 	return node->name ? 0 : -ENOMEM;
@@ -205,7 +213,8 @@ static int parse_number(struct parser *parser, uint64_t *ret_number)
 
 	for (; isdigit((unsigned char)parser->text[parser->at]); parser->at++) {
 		if (number > (UINT64_MAX - 9) / 10)
-			return parse_error(parser, start, "a number of bytes was expected, this one is too large");
+			return parse_error(parser, start,
+					   "a number of bytes was expected, this one is too large");
 		number = number * 10 + (parser->text[parser->at] - '0');
 	}
 	*ret_number = number;
@@ -225,7 +234,9 @@ static int parse_range(struct parser *parser, struct node *node)
 	parser_skip_space(parser);
 	if (strncmp(parser->text + parser->at, "..", 2) != 0) {
 		node->most = node->least;
-		return first ? 0 : parse_error(parser, parser->at, "a number of bytes was expected, as in size(100..2000)");
+		return first ? 0
+			     : parse_error(parser, parser->at,
+					   "a number of bytes was expected, as in size(100..2000)");
 	}
 	parser->at += 2;
 	parser_skip_space(parser);
@@ -235,9 +246,11 @@ static int parse_range(struct parser *parser, struct node *node)
 	if (!second)
 		node->most = UINT64_MAX;
 	if (!first && !second)
-		return parse_error(parser, start, "a number of bytes was expected, as in size(100..2000)");
+		return parse_error(parser, start,
+				   "a number of bytes was expected, as in size(100..2000)");
 	if (node->least > node->most)
-		return parse_error(parser, start, "the first number of a range is not the larger one");
+		return parse_error(parser, start,
+				   "the first number of a range is not the larger one");
 	return 0;
 }
 
@@ -247,7 +260,8 @@ static int parse_close(struct parser *parser, size_t open)
 	if (!parser->text[parser->at])
 		return parse_error(parser, open, "')' was expected, to close the '('");
 	if (parser->text[parser->at] != ')')
-		return parse_error(parser, parser->at, "')' was expected, not '%c'", parser->text[parser->at]);
+		return parse_error(parser, parser->at, "')' was expected, not '%c'",
+				   parser->text[parser->at]);
 	parser->at++;
 	return 0;
 }
@@ -293,9 +307,11 @@ static int refuse_term(struct parser *parser, struct node *node)
 	while (start > 0 && isalpha((unsigned char)parser->text[start - 1]))
 		start--;
 	return parse_error(parser, start,
-		    "execution(), within(), exe(), size(), usdt() and annotated() are the terms of this version; a function "
-		    "of the name '%.*s' is asked for with execution(%.*s(*))",
-		    (int)(parser->at - start), parser->text + start, (int)(parser->at - start), parser->text + start);
+			   "execution(), within(), exe(), size(), usdt() and annotated() are the "
+			   "terms of this version; a function "
+			   "of the name '%.*s' is asked for with execution(%.*s(*))",
+			   (int)(parser->at - start), parser->text + start,
+			   (int)(parser->at - start), parser->text + start);
 }
 
 static const struct {
@@ -348,7 +364,8 @@ static int parse_group(struct parser *parser, struct node *node)
 	if (r < 0)
 		return r;
 	if (parser->text[parser->at] && parser->text[parser->at] != ')')
-		return parse_error(parser, parser->at, "'&&', '||' or ')' was expected, not '%c'", parser->text[parser->at]);
+		return parse_error(parser, parser->at, "'&&', '||' or ')' was expected, not '%c'",
+				   parser->text[parser->at]);
 	return parse_close(parser, open);
 }
 
@@ -379,7 +396,9 @@ static int parse_factor(struct parser *parser, struct node *ret_node)
 	parser_skip_space(parser);
 	text = parser->text + parser->at;
 	if (parser->depth == MAX_DEPTH)
-		return parse_error(parser, parser->at, "an expression may be nested %d deep, this one is deeper", MAX_DEPTH);
+		return parse_error(parser, parser->at,
+				   "an expression may be nested %d deep, this one is deeper",
+				   MAX_DEPTH);
 	parser->depth++;
 	if (*text == '!')
 		r = parse_not(parser, &node);
@@ -461,8 +480,9 @@ int pointcut_parse_part(struct parser *parser, struct pointcut **ret_pointcut)
 int pointcut_check_length(struct parser *parser)
 {
 	if (strlen(parser->text) > MAX_TEXT_BYTES)
-		return parse_error(parser, MAX_TEXT_BYTES, "an expression may have %d bytes, this one has more",
-			    MAX_TEXT_BYTES);
+		return parse_error(parser, MAX_TEXT_BYTES,
+				   "an expression may have %d bytes, this one has more",
+				   MAX_TEXT_BYTES);
 	return 0;
 }
 
@@ -478,8 +498,9 @@ static int parse_whole(struct parser *parser, struct pointcut **ret_pointcut)
 	if (r < 0)
 		return r;
 	if (parser->text[parser->at])
-		return parse_error(parser, parser->at, "'&&', '||' or the end was expected, not '%c'",
-			    parser->text[parser->at]);
+		return parse_error(parser, parser->at,
+				   "'&&', '||' or the end was expected, not '%c'",
+				   parser->text[parser->at]);
 	*ret_pointcut = take_ptr(pointcut);
 	return 0;
 }
@@ -533,7 +554,7 @@ static int print_child(const struct node *parent, const struct node *child, stru
 	return r;
 }
 
-static int print_list(const struct node *node, const char *operator, struct text *text)
+static int print_list(const struct node *node, const char *operator, struct text * text)
 {
 	int r = 0;
 
@@ -586,9 +607,9 @@ enum knowledge { KNOWS_MODULE = 1, KNOWS_FUNCTION = 2, KNOWS_PROGRAM = 4, KNOWS_
 
 struct question {
 	const struct pointcut_subject *subject;
-	unsigned int knows; /* of enum knowledge: which parts of the subject count */
+	unsigned int knows;  /* of enum knowledge: which parts of the subject count */
 	const char *matched; /* the name that a pattern meant */
-	bool is_called;	    /* a usdt() holds */
+	bool is_called;	     /* a usdt() holds */
 	int error;
 	struct why *why;
 };
@@ -618,7 +639,9 @@ static enum truth ask_module(const char *glob, const struct question *question)
 
 	if (!(question->knows & KNOWS_MODULE))
 		return PERHAPS;
-	return subject->module_path && binary_is_named(glob, subject->module_path, subject->soname) ? YES : NO;
+	return subject->module_path && binary_is_named(glob, subject->module_path, subject->soname)
+		       ? YES
+		       : NO;
 }
 
 static enum truth ask_names(const struct pattern *pattern, struct question *question)
@@ -651,7 +674,8 @@ static enum truth ask_pattern(const struct pattern *pattern, struct question *qu
 	return truth;
 }
 
-/* A scope is named with the arguments of its template or without: "std::vector" means all vectors. */
+/* A scope is named with the arguments of its template or without: "std::vector" means all vectors.
+ */
 static bool is_scope(const char *glob, const char *scope)
 {
 	_cleanup_free_ char *template = NULL;
@@ -681,7 +705,8 @@ static int match_scope(const struct node *node, const char *name, struct why *wh
 		return -ENOMEM;
 	for (size_t n = name_next_scope(name, 0); r == 0 && n > 0; n = name_next_scope(name, n)) {
 		scope[n] = '\0';
-		r = node->regex ? regex_match(node->regex, scope, why) : is_scope(node->text, scope);
+		r = node->regex ? regex_match(node->regex, scope, why)
+				: is_scope(node->text, scope);
 	}
 	return r;
 }
@@ -724,7 +749,8 @@ static enum truth ask_source(const struct node *node, struct question *question)
 		return NO;
 	r = subject->find_source(subject->opaque, &path);
 	if (r == 0)
-		r = node->regex ? regex_match(node->regex, path, question->why) : is_file(node->text, path);
+		r = node->regex ? regex_match(node->regex, path, question->why)
+				: is_file(node->text, path);
 	return truth_of(question, r == -ENOENT ? 0 : r);
 }
 
@@ -736,7 +762,8 @@ static enum truth ask_module_of(const struct node *node, struct question *questi
 		return PERHAPS;
 	if (!question->subject->module_path)
 		return NO;
-	return truth_of(question, regex_match(node->regex, question->subject->module_path, question->why));
+	return truth_of(question,
+			regex_match(node->regex, question->subject->module_path, question->why));
 }
 
 static enum truth ask_within(const struct node *node, struct question *question)
@@ -776,7 +803,8 @@ static enum truth ask_usdt(const struct node *node, struct question *question)
 
 	if (!(question->knows & KNOWS_KIND))
 		return PERHAPS;
-	if (!subject->provider || !text_glob(node->text, subject->provider) || !text_glob(node->name, subject->probe))
+	if (!subject->provider || !text_glob(node->text, subject->provider) ||
+	    !text_glob(node->name, subject->probe))
 		return NO;
 	question->is_called = true;
 	return YES;
@@ -866,8 +894,10 @@ int pointcut_matches(const struct pointcut *pointcut, const struct pointcut_subj
 	return 1;
 }
 
-/* Whether it may hold, by what is known of the subject. An expression that cannot be decided may. */
-static bool may_hold(const struct pointcut *pointcut, const struct pointcut_subject *subject, unsigned int knows)
+/* Whether it may hold, by what is known of the subject. An expression that cannot be decided may.
+ */
+static bool may_hold(const struct pointcut *pointcut, const struct pointcut_subject *subject,
+		     unsigned int knows)
 {
 	struct question question = {.subject = subject, .knows = knows};
 
@@ -901,8 +931,10 @@ bool pointcut_wants_functions(const struct pointcut *pointcut)
 	return may_hold(pointcut, &subject, KNOWS_KIND);
 }
 
-/* Calls `visit` for each leaf; not_too: for those under a "!" as well. Stops at what is not 0, and returns it. */
-static int visit_leaves(const struct node *node, bool not_too, int (*visit)(const struct node *, void *), void *opaque)
+/* Calls `visit` for each leaf; not_too: for those under a "!" as well. Stops at what is not 0, and
+ * returns it. */
+static int visit_leaves(const struct node *node, bool not_too,
+			int (*visit)(const struct node *, void *), void *opaque)
 {
 	int r = 0;
 
@@ -968,7 +1000,9 @@ int pointcut_exe_globs(const struct pointcut *pointcut, struct strings *globs)
 
 static int add_name(const struct node *node, void *globs)
 {
-	return node->kind == NODE_PATTERN && !node->pattern.regex ? add_once(globs, node->pattern.written) : 0;
+	return node->kind == NODE_PATTERN && !node->pattern.regex
+		       ? add_once(globs, node->pattern.written)
+		       : 0;
 }
 
 int pointcut_name_globs(const struct pointcut *pointcut, struct strings *globs)

@@ -6,10 +6,11 @@
  *     term     = factor { "&&" factor }
  *     factor   = [ "!" ] ( "(" pointcut ")" | designator | pattern )
  *     pattern  = [ module ":" ] ( name | "/" regex "/" [ "i" ] )
- *     designator = "execution(" pattern ")" | "within(" [ "module:" | "file:" | "class:" ] what ")" | "exe(" glob ")"
- *                | "size(" N ".." M ")" | "usdt(" provider ":" name ")" | "annotated()"
+ *     designator = "execution(" pattern ")" | "within(" [ "module:" | "file:" | "class:" ] what ")"
+ * | "exe(" glob ")" | "size(" N ".." M ")" | "usdt(" provider ":" name ")" | "annotated()"
  *
- *     libmpi.so*:MPI_* || LAMMPS_NS::Pair*::compute && !within(file:*_omp.cpp) || solve(int, double*)
+ *     libmpi.so*:MPI_* || LAMMPS_NS::Pair*::compute && !within(file:*_omp.cpp) || solve(int,
+ * double*)
  *
  * Globs know * ? [a-z] [!a-z] and \. A colon that stands alone ends the module; "::" belongs to a
  * name. The name is matched against the demangled name, with its argument list if the pattern has a
@@ -49,22 +50,25 @@ int pointcut_print(const struct pointcut *pointcut, struct text *text);
 
 /* What is known of a function, or of a static probe. */
 struct pointcut_subject {
-	/* a module is given by its path (for globs with a '/'; else its last part counts) and its soname or NULL */
+	/* a module is given by its path (for globs with a '/'; else its last part counts) and its
+	 * soname or NULL */
 	const char *module_path, *soname;
-	const char *program; /* path of the program of the process; NULL: not known, exe() may hold */
+	const char
+		*program; /* path of the program of the process; NULL: not known, exe() may hold */
 	const struct pointcut_names *names; /* all names of the function; a static probe has none */
 	size_t n_names;
-	uint64_t size;		     /* of its code; 0: not known, size() does not hold */
-	bool is_annotated;	     /* in its source: annotated() */
+	uint64_t size;		      /* of its code; 0: not known, size() does not hold */
+	bool is_annotated;	      /* in its source: annotated() */
 	const char *provider, *probe; /* of a static probe; NULL of a function */
-	/* Called only where it comes to depend on the source file; -ENOENT if that is not known. NULL: it is not known. */
+	/* Called only where it comes to depend on the source file; -ENOENT if that is not known.
+	 * NULL: it is not known. */
 	int (*find_source)(void *opaque, const char **ret_path);
 	void *opaque;
 };
 
 /*
- * Returns 1 if the pointcut selects it, 0 if not, or a negative errno. Which of its names a pattern meant goes to
- * *ret_matched, which may be NULL; it is left alone where no pattern did.
+ * Returns 1 if the pointcut selects it, 0 if not, or a negative errno. Which of its names a pattern
+ * meant goes to *ret_matched, which may be NULL; it is left alone where no pattern did.
  */
 int pointcut_matches(const struct pointcut *pointcut, const struct pointcut_subject *subject,
 		     const char **ret_matched, struct why *why);
@@ -86,13 +90,15 @@ bool pointcut_wants_module(const struct pointcut *pointcut, const char *module_p
 /* Whether it may select something in a module that it does not name. */
 bool pointcut_wants_all_modules(const struct pointcut *pointcut);
 
-/* Whether it may select anything in a process that runs the program at this path: what exe() decides. */
+/* Whether it may select anything in a process that runs the program at this path: what exe()
+ * decides. */
 bool pointcut_wants_program(const struct pointcut *pointcut, const char *program);
 
 /* Adds the globs for modules that are named, each once. */
 int pointcut_modules(const struct pointcut *pointcut, struct strings *globs);
 
-/* Adds the globs of exe(), each once: the session has to keep apart the processes that they mean. */
+/* Adds the globs of exe(), each once: the session has to keep apart the processes that they mean.
+ */
 int pointcut_exe_globs(const struct pointcut *pointcut, struct strings *globs);
 
 /* Adds the globs for names that stand in the pointcut, for a search of what is near to them. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Regular expressions of a pointcut, by PCRE2. They come from whoever asks for a trace, and the daemon is privileged: so
- * they are interpreted, never compiled to machine code, and a match may take only so many steps. Names are bytes, not
- * UTF-8: a file may say anything.
+ * Regular expressions of a pointcut, by PCRE2. They come from whoever asks for a trace, and the
+ * daemon is privileged: so they are interpreted, never compiled to machine code, and a match may
+ * take only so many steps. Names are bytes, not UTF-8: a file may say anything.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "probe/pattern.h"
@@ -14,8 +14,8 @@
 
 #include "util/cleanup.h"
 
-#define MAX_STEPS      200000
-#define MAX_HEAP_KIB   8192
+#define MAX_STEPS	200000
+#define MAX_HEAP_KIB	8192
 #define MAX_PARENTHESES 50
 
 struct regex {
@@ -110,7 +110,8 @@ int regex_new(const char *text, struct regex **ret_regex, size_t *ret_at, struct
 
 int regex_match(const struct regex *regex, const char *text, struct why *why)
 {
-	int r = pcre2_match(regex->code, (PCRE2_SPTR)text, strlen(text), 0, 0, regex->data, regex->limits);
+	int r = pcre2_match(regex->code, (PCRE2_SPTR)text, strlen(text), 0, 0, regex->data,
+			    regex->limits);
 
 	if (r >= 0)
 		return 1;
@@ -118,5 +119,7 @@ int regex_match(const struct regex *regex, const char *text, struct why *why)
 		return 0;
 	if (r == PCRE2_ERROR_NOMEMORY)
 		return -ENOMEM;
-	return why_say(why, -E2BIG, "the regular expression %s takes too long for the name '%.200s'", regex->text, text);
+	return why_say(why, -E2BIG,
+		       "the regular expression %s takes too long for the name '%.200s'",
+		       regex->text, text);
 }

@@ -48,7 +48,8 @@ static void options_stand_behind_a_parenthesis(void **state)
 	assert_aspect("around(f) returns=sites", "f", SITE_MODE_SITES);
 	assert_aspect("(f) returns=probes", "f", SITE_MODE_PROBES);
 	assert_aspect("(a || b)returns=never ", "a || b", SITE_MODE_NEVER);
-	assert_aspect("around((a || b) && f(int)) returns=auto", "(a || b) && f(int)", SITE_MODE_AUTO);
+	assert_aspect("around((a || b) && f(int)) returns=auto", "(a || b) && f(int)",
+		      SITE_MODE_AUTO);
 	assert_aspect("(a) && (b) returns=sites", "a && b", SITE_MODE_SITES);
 }
 
@@ -61,18 +62,24 @@ static void an_error_says_what_was_expected_and_where(void **state)
 	} cases[] = {
 		{"", 0, "a function's name was expected, but the expression ends"},
 		{"before(f)", 0,
-		 "'around' is the advice of this version, 'before' is none; a function of that name is asked for with "
+		 "'around' is the advice of this version, 'before' is none; a function of that "
+		 "name is asked for with "
 		 "execution(before(*))"},
 		{" around_async (f)", 1,
-		 "'around' is the advice of this version, 'around_async' is none; a function of that name is asked for "
+		 "'around' is the advice of this version, 'around_async' is none; a function of "
+		 "that name is asked for "
 		 "with execution(around_async(*))"},
 		{"around(f", 6, "')' was expected, to close the '('"},
 		{"around()", 7, "a function's name was expected, not ')'"},
 		{"around(f) && g", 10, "an option (returns=) or the end was expected, not '&'"},
-		{"around(f) min=10us", 10, "an option (returns=) or the end was expected, not 'min'"},
-		{"(f) returns=maybe", 12, "'auto', 'sites', 'probes' or 'never' was expected after 'returns='"},
+		{"around(f) min=10us", 10,
+		 "an option (returns=) or the end was expected, not 'min'"},
+		{"(f) returns=maybe", 12,
+		 "'auto', 'sites', 'probes' or 'never' was expected after 'returns='"},
 		{"(f) returns=auto,x", 16, "white space was expected, not ','"},
-		{"f returns=auto", 9, "no function's name has a '=' here; options stand behind a pointcut in parentheses"},
+		{"f returns=auto", 9,
+		 "no function's name has a '=' here; options stand behind a pointcut in "
+		 "parentheses"},
 		{"(f) | g", 4, "'&&', '||' or the end was expected, not '|'"},
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What was stripped from a binary is found again. The files are made by binutils; where those are missing, tests skip. */
+/* What was stripped from a binary is found again. The files are made by binutils; where those are
+ * missing, tests skip. */
 #include "fixture.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@ static void shell(const char *folder, const char *script)
 	char command[2048];
 	int status;
 
-	snprintf(command, sizeof(command), "cd %s && F=%s && { %s; }", folder, FIXTURE_FUNCTIONS, script);
+	snprintf(command, sizeof(command), "cd %s && F=%s && { %s; }", folder, FIXTURE_FUNCTIONS,
+		 script);
 	status = system(command);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
 		skip();
@@ -45,9 +47,11 @@ static void what_is_stripped_is_gone(void **state)
 	assert_false(has_hidden(folder, "x"));
 }
 
-#define STRIP	     "objcopy --only-keep-debug $F x.debug && objcopy --strip-all $F x"
-#define STRIP_NO_ID  "objcopy -R .note.gnu.build-id $F y && objcopy --only-keep-debug y x.debug && objcopy --strip-all y x"
-#define LINK	     " && objcopy --add-gnu-debuglink=x.debug x"
+#define STRIP "objcopy --only-keep-debug $F x.debug && objcopy --strip-all $F x"
+#define STRIP_NO_ID                                                                                \
+	"objcopy -R .note.gnu.build-id $F y && objcopy --only-keep-debug y x.debug && objcopy "    \
+	"--strip-all y x"
+#define LINK " && objcopy --add-gnu-debuglink=x.debug x"
 
 static void a_debuglink_is_followed_in_the_same_folder_and_in_its_debug_folder(void **state)
 {
@@ -105,18 +109,21 @@ static void the_system_folder_is_searched_by_build_id_and_by_path(void **state)
 	snprintf(path, sizeof(path), "%s/x", folder);
 	assert_int_equal(binary_open(path, &binary, NULL), 0);
 
-	snprintf(script, sizeof(script), "mkdir -p /usr/lib/debug%s && mv x.debug /usr/lib/debug%s/", folder, folder);
+	snprintf(script, sizeof(script),
+		 "mkdir -p /usr/lib/debug%s && mv x.debug /usr/lib/debug%s/", folder, folder);
 	shell(folder, script);
 	found = has_hidden(folder, "x");
 	snprintf(script, sizeof(script),
-		 "mkdir -p /usr/lib/debug/.build-id/%.2s && mv /usr/lib/debug%s/x.debug /usr/lib/debug/.build-id/%.2s/%s.debug; "
+		 "mkdir -p /usr/lib/debug/.build-id/%.2s && mv /usr/lib/debug%s/x.debug "
+		 "/usr/lib/debug/.build-id/%.2s/%s.debug; "
 		 "rmdir -p --ignore-fail-on-non-empty /usr/lib/debug%s",
 		 binary->build_id, folder, binary->build_id, binary->build_id + 2, folder);
 	shell(folder, script);
 	assert_true(found);
 	found = has_hidden(folder, "x");
 	snprintf(script, sizeof(script),
-		 "rm /usr/lib/debug/.build-id/%.2s/%s.debug; rmdir -p --ignore-fail-on-non-empty /usr/lib/debug/.build-id/%.2s",
+		 "rm /usr/lib/debug/.build-id/%.2s/%s.debug; rmdir -p --ignore-fail-on-non-empty "
+		 "/usr/lib/debug/.build-id/%.2s",
 		 binary->build_id, binary->build_id + 2, binary->build_id);
 	shell(folder, script);
 	assert_true(found);
@@ -127,13 +134,16 @@ static void the_small_symbol_table_is_unpacked(void **state)
 	_cleanup_folder_ char *folder = fixture_folder();
 
 	(void)state;
-	shell(folder, "objcopy -S --remove-section .comment --keep-symbol=hidden $F mini && xz -k mini && "
-		      "objcopy --strip-all --add-section .gnu_debugdata=mini.xz $F x");
+	shell(folder,
+	      "objcopy -S --remove-section .comment --keep-symbol=hidden $F mini && xz -k mini && "
+	      "objcopy --strip-all --add-section .gnu_debugdata=mini.xz $F x");
 	assert_true(has_hidden(folder, "x"));
 	/* damaged, and cut off */
-	shell(folder, "head -c 200 mini.xz >cut && objcopy --strip-all --add-section .gnu_debugdata=cut $F x");
+	shell(folder, "head -c 200 mini.xz >cut && objcopy --strip-all --add-section "
+		      ".gnu_debugdata=cut $F x");
 	assert_false(has_hidden(folder, "x"));
-	shell(folder, "head -c 4096 /dev/zero | xz >zero && objcopy --strip-all --add-section .gnu_debugdata=zero $F x");
+	shell(folder, "head -c 4096 /dev/zero | xz >zero && objcopy --strip-all --add-section "
+		      ".gnu_debugdata=zero $F x");
 	assert_false(has_hidden(folder, "x"));
 	/* a bomb: 600 MB in 90 kB */
 	shell(folder, "head -c 600000000 /dev/zero | xz -0 >bomb && "
@@ -153,8 +163,8 @@ static void servers_are_asked_only_if_that_is_switched_on(void **state)
 	shell(folder, STRIP);
 	snprintf(path, sizeof(path), "%s/x", folder);
 	assert_int_equal(binary_open(path, &binary, NULL), 0);
-	snprintf(script, sizeof(script), "mkdir -p buildid/%s && mv x.debug buildid/%s/debuginfo", binary->build_id,
-		 binary->build_id);
+	snprintf(script, sizeof(script), "mkdir -p buildid/%s && mv x.debug buildid/%s/debuginfo",
+		 binary->build_id, binary->build_id);
 	shell(folder, script);
 	snprintf(url, sizeof(url), "file://%s", folder);
 
@@ -173,7 +183,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_stripped_is_gone),
-		cmocka_unit_test(a_debuglink_is_followed_in_the_same_folder_and_in_its_debug_folder),
+		cmocka_unit_test(
+			a_debuglink_is_followed_in_the_same_folder_and_in_its_debug_folder),
 		cmocka_unit_test(without_build_ids_the_checksum_decides),
 		cmocka_unit_test(a_debug_file_of_another_binary_is_refused),
 		cmocka_unit_test(the_system_folder_is_searched_by_build_id_and_by_path),

@@ -25,8 +25,8 @@ static struct found find_in(const char *path, const char *first, const char *sec
 	assert_int_equal(aspect_parse(first, &aspects[0], NULL, NULL), 0);
 	if (second)
 		assert_int_equal(aspect_parse(second, &aspects[1], NULL, NULL), 0);
-	assert_int_equal(joinpoints_find(binary, &symbols, (const struct aspect *const *)aspects, second ? 2 : 1,
-					 &found.joinpoints, found.matched, &why),
+	assert_int_equal(joinpoints_find(binary, &symbols, (const struct aspect *const *)aspects,
+					 second ? 2 : 1, &found.joinpoints, found.matched, &why),
 			 0);
 	aspect_free(aspects[0]);
 	aspect_free(aspects[1]);
@@ -167,9 +167,10 @@ static void annotated_functions_are_found_with_their_annotation(void **state)
 
 static void a_source_file_selects_its_functions(void **state)
 {
-	_cleanup_(found_done) struct found found =
-		find_in(FIXTURE_MARKED, "within(annotated.c)", "within(file:fixtures/*plainly*) && !x");
-	_cleanup_(found_done) struct found none = find_in(FIXTURE_FUNCTIONS, "within(nowhere.c)", NULL);
+	_cleanup_(found_done) struct found found = find_in(FIXTURE_MARKED, "within(annotated.c)",
+							   "within(file:fixtures/*plainly*) && !x");
+	_cleanup_(found_done) struct found none =
+		find_in(FIXTURE_FUNCTIONS, "within(nowhere.c)", NULL);
 
 	(void)state;
 	assert_int_equal(found.matched[0], 3);
@@ -183,7 +184,8 @@ static void a_source_file_selects_its_functions(void **state)
 static void static_probes_are_join_points_of_their_own_kind(void **state)
 {
 	_cleanup_(found_done) struct found found =
-		find_in(FIXTURE_MARKED, "usdt(pf_test:step)", "usdt(pf_*:*) && within(static_probes.c) || annotated_long");
+		find_in(FIXTURE_MARKED, "usdt(pf_test:step)",
+			"usdt(pf_*:*) && within(static_probes.c) || annotated_long");
 	size_t n_probes = 0;
 
 	(void)state;

@@ -18,7 +18,8 @@ static bool selects(const char *text, const char *module, struct pointcut_names 
 		    const char **matched)
 {
 	_cleanup_(pointcut_freep) struct pointcut *pointcut = parse(text);
-	const struct pointcut_subject subject = {.module_path = module, .names = &names, .n_names = 1};
+	const struct pointcut_subject subject = {
+		.module_path = module, .names = &names, .n_names = 1};
 	int r;
 
 	r = pointcut_matches(pointcut, &subject, matched, NULL);
@@ -178,31 +179,45 @@ static void an_error_says_what_was_expected_and_where(void **state)
 		{"a || (b || (c)", 5, "')' was expected, to close the '('"},
 		{"()", 1, "a function's name was expected, not ')'"},
 		{"!", 1, "a function's name was expected, but the expression ends"},
-		{"f = 1", 2, "no function's name has a '=' here; options stand behind a pointcut in parentheses"},
+		{"f = 1", 2,
+		 "no function's name has a '=' here; options stand behind a pointcut in "
+		 "parentheses"},
+		{":::f", 0, "the name of a library or program was expected before ':'"},
+		{":: && a", 3, "a function's name was expected after '::'"},
+		{"a && !\f", 7, "a function's name was expected, but the expression ends"},
 		{"a:: :f", 4, "a function's name was expected, not ':'"},
 		{"/x", 0,
-		 "a second '/' was expected, to end the regular expression, and '\\/' for each inside of it"},
+		 "a second '/' was expected, to end the regular expression, and '\\/' for each "
+		 "inside of it"},
 		{"/a/b/", 0,
-		 "a second '/' was expected, to end the regular expression, and '\\/' for each inside of it"},
+		 "a second '/' was expected, to end the regular expression, and '\\/' for each "
+		 "inside of it"},
 		{"x:/a", 2,
-		 "a second '/' was expected, to end the regular expression, and '\\/' for each inside of it"},
-		{"a || /x(/", 8, "the regular expression is wrong here: missing closing parenthesis"},
-		{"/a**/", 3, "the regular expression is wrong here: quantifier does not follow a repeatable item"},
+		 "a second '/' was expected, to end the regular expression, and '\\/' for each "
+		 "inside of it"},
+		{"a || /x(/", 8,
+		 "the regular expression is wrong here: missing closing parenthesis"},
+		{"/a**/", 3,
+		 "the regular expression is wrong here: quantifier does not follow a repeatable "
+		 "item"},
 		{"execution(f", 9, "')' was expected, to close the '('"},
 		{"execution()", 10, "a function's name was expected, not ')'"},
 		{"execution(a || b)", 12, "')' was expected, not '|'"},
 		{"within()", 7, "a binary, a source file, a class or a namespace was expected"},
-		{"within(file:)", 12, "a binary, a source file, a class or a namespace was expected"},
+		{"within(file:)", 12,
+		 "a binary, a source file, a class or a namespace was expected"},
 		{"within(a", 6, "')' was expected, to close the '('"},
 		{"within(/x/)", 7,
-		 "'module:', 'file:' or 'class:' was expected, to say what the regular expression is for"},
+		 "'module:', 'file:' or 'class:' was expected, to say what the regular expression "
+		 "is for"},
 		{"within(file:/[/)", 13, "']' was expected, to close the '['"},
 		{"exe( )", 5, "the name or path of a program was expected"},
 		{"size()", 5, "a number of bytes was expected, as in size(100..2000)"},
 		{"size(..)", 5, "a number of bytes was expected, as in size(100..2000)"},
 		{"size(x)", 5, "a number of bytes was expected, as in size(100..2000)"},
 		{"size(9..3)", 5, "the first number of a range is not the larger one"},
-		{"size(99999999999999999999)", 5, "a number of bytes was expected, this one is too large"},
+		{"size(99999999999999999999)", 5,
+		 "a number of bytes was expected, this one is too large"},
 		{"size(3", 4, "')' was expected, to close the '('"},
 		{"size(3 k)", 7, "')' was expected, not 'k'"},
 		{"usdt()", 5, "a static probe, as provider:name, was expected"},
@@ -211,7 +226,8 @@ static void an_error_says_what_was_expected_and_where(void **state)
 		{"usdt(x:)", 7, "a probe's name was expected after ':'"},
 		{"annotated(x)", 10, "')' was expected, not 'x'"},
 		{"a && cflow(b)", 5,
-		 "execution(), within(), exe(), size(), usdt() and annotated() are the terms of this version; a function "
+		 "execution(), within(), exe(), size(), usdt() and annotated() are the terms of "
+		 "this version; a function "
 		 "of the name 'cflow' is asked for with execution(cflow(*))"},
 		{"a[b", 1, "']' was expected, to close the '['"},
 		{"a\\", 1, "a character was expected after '\\'"},
@@ -271,7 +287,8 @@ static void and_binds_more_closely_than_or_and_not_most_of_all(void **state)
 
 static void all_names_of_a_function_are_asked_together(void **state)
 {
-	_cleanup_(pointcut_freep) struct pointcut *both = parse("PMPI_Send && MPI_Send"), *not = parse("*Send && !MPI_*");
+	_cleanup_(pointcut_freep) struct pointcut *both = parse("PMPI_Send && MPI_Send"),
+						  *not = parse("*Send && !MPI_*");
 	const struct pointcut_names names[] = {PLAIN("MPI_Send"), PLAIN("PMPI_Send")};
 	const struct pointcut_subject subject = {.module_path = "x", .names = names, .n_names = 2};
 	const char *matched = NULL;
@@ -297,7 +314,8 @@ static void only_what_holds_names_the_function(void **state)
 
 static void regular_expressions_select_names(void **state)
 {
-	const struct pointcut_names compute = LONG("_ZN4Pair7computeEii", "Pair::compute", "Pair::compute(int, int)");
+	const struct pointcut_names compute =
+		LONG("_ZN4Pair7computeEii", "Pair::compute", "Pair::compute(int, int)");
 
 	(void)state;
 	assert_true(selects("/^H5[DF]/", "x", PLAIN("H5Dread"), NULL));
@@ -328,8 +346,9 @@ static void a_regular_expression_that_takes_too_long_is_an_error(void **state)
 
 	(void)state;
 	assert_int_equal(pointcut_matches(pointcut, &subject, NULL, &why), -E2BIG);
-	assert_string_equal(why.text, "the regular expression /^(a+)+(a+)+(a+)+$/ takes too long for the name "
-				      "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'");
+	assert_string_equal(
+		why.text, "the regular expression /^(a+)+(a+)+(a+)+$/ takes too long for the name "
+			  "'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'");
 }
 
 static void execution_names_what_would_else_be_a_term(void **state)
@@ -340,15 +359,18 @@ static void execution_names_what_would_else_be_a_term(void **state)
 	assert_true(selects("execution( libx.so:main )", "libx.so", PLAIN("main"), NULL));
 	assert_true(selects("::size(int)", "x", LONG("_Z", "size", "size(int)"), NULL));
 	assert_true(selects("size", "x", PLAIN("size"), NULL));
-	assert_true(selects("std::size(int)", "x", LONG("_Z", "std::size", "std::size(int)"), NULL));
+	assert_true(
+		selects("std::size(int)", "x", LONG("_Z", "std::size", "std::size(int)"), NULL));
 }
 
 static void within_means_a_binary_or_a_class_by_what_it_looks_like(void **state)
 {
 	const struct pointcut_names compute =
 		LONG("_Z", "LAMMPS_NS::Pair::compute", "LAMMPS_NS::Pair::compute(int)");
-	const struct pointcut_names push = LONG("_Z", "std::vector<int, std::allocator<int> >::push_back", NULL);
-	const struct pointcut_names lambda = LONG("_Z", "ns::use(int)::{lambda(int)#1}::operator()", NULL);
+	const struct pointcut_names push =
+		LONG("_Z", "std::vector<int, std::allocator<int> >::push_back", NULL);
+	const struct pointcut_names lambda =
+		LONG("_Z", "ns::use(int)::{lambda(int)#1}::operator()", NULL);
 
 	(void)state;
 	assert_true(selects("within(lmp)", "/usr/bin/lmp", compute, NULL));
@@ -370,7 +392,8 @@ static void within_means_a_binary_or_a_class_by_what_it_looks_like(void **state)
 	assert_false(selects("within(std::list)", "x", push, NULL));
 	assert_true(selects("within(ns::use(int))", "x", lambda, NULL));
 	assert_true(selects("within(ns)", "x", lambda, NULL));
-	assert_true(selects("within((anonymous namespace))", "x", LONG("_Z", "(anonymous namespace)::f", NULL), NULL));
+	assert_true(selects("within((anonymous namespace))", "x",
+			    LONG("_Z", "(anonymous namespace)::f", NULL), NULL));
 	assert_false(selects("within(class:*)", "x", PLAIN("main"), NULL));
 }
 
@@ -392,8 +415,11 @@ static bool selects_in_file(const char *text, struct file_of *file)
 {
 	_cleanup_(pointcut_freep) struct pointcut *pointcut = parse(text);
 	const struct pointcut_names names = PLAIN("compute");
-	const struct pointcut_subject subject = {
-		.module_path = "lmp", .names = &names, .n_names = 1, .find_source = tell_file, .opaque = file};
+	const struct pointcut_subject subject = {.module_path = "lmp",
+						 .names = &names,
+						 .n_names = 1,
+						 .find_source = tell_file,
+						 .opaque = file};
 
 	return pointcut_matches(pointcut, &subject, NULL, NULL) == 1;
 }
@@ -427,9 +453,16 @@ static void size_selects_by_the_bytes_of_code(void **state)
 		uint64_t size;
 		bool selected;
 	} cases[] = {
-		{"size(10..20)", 9, false}, {"size(10..20)", 10, true}, {"size( 10 .. 20 )", 20, true},
-		{"size(10..20)", 21, false}, {"size(10..)", UINT64_MAX, true}, {"size(..20)", 1, true},
-		{"size(7)", 7, true}, {"size(7)", 8, false}, {"size(..20)", 0, false}, {"!size(..20)", 0, true},
+		{"size(10..20)", 9, false},
+		{"size(10..20)", 10, true},
+		{"size( 10 .. 20 )", 20, true},
+		{"size(10..20)", 21, false},
+		{"size(10..)", UINT64_MAX, true},
+		{"size(..20)", 1, true},
+		{"size(7)", 7, true},
+		{"size(7)", 8, false},
+		{"size(..20)", 0, false},
+		{"!size(..20)", 0, true},
 	};
 
 	(void)state;
@@ -437,14 +470,16 @@ static void size_selects_by_the_bytes_of_code(void **state)
 		_cleanup_(pointcut_freep) struct pointcut *pointcut = parse(cases[i].text);
 		const struct pointcut_subject subject = {.size = cases[i].size};
 
-		assert_int_equal(pointcut_matches(pointcut, &subject, NULL, NULL), cases[i].selected);
+		assert_int_equal(pointcut_matches(pointcut, &subject, NULL, NULL),
+				 cases[i].selected);
 	}
 }
 
 static int selects_probe(const char *text, const char *provider, const char *probe)
 {
 	_cleanup_(pointcut_freep) struct pointcut *pointcut = parse(text);
-	const struct pointcut_subject subject = {.module_path = "libx.so", .provider = provider, .probe = probe};
+	const struct pointcut_subject subject = {
+		.module_path = "libx.so", .provider = provider, .probe = probe};
 
 	return pointcut_matches(pointcut, &subject, NULL, NULL);
 }
@@ -477,7 +512,8 @@ static void annotated_selects_what_the_source_marks(void **state)
 
 static void a_program_that_is_not_known_may_be_the_one(void **state)
 {
-	_cleanup_(pointcut_freep) struct pointcut *pointcut = parse("exe(lmp*) && main || !exe(*sh) && g");
+	_cleanup_(pointcut_freep) struct pointcut *pointcut =
+		parse("exe(lmp*) && main || !exe(*sh) && g");
 	const struct pointcut_names main_names = PLAIN("main"), other = PLAIN("other");
 	struct pointcut_subject subject = {.module_path = "x", .names = &main_names, .n_names = 1};
 	_cleanup_(strings_done) struct strings globs = {};
@@ -511,6 +547,7 @@ static void what_is_printed_parses_to_the_same(void **state)
 		"libx.so:ns::operator||",
 		"libx.so:::f",
 		"a\\ ",
+		"a\\\\ && b\\\\\\ ",
 		"a && b || c && d",
 		"(a || b) && !c",
 		"!(a && b)",
@@ -541,8 +578,9 @@ static void what_is_printed_parses_to_the_same(void **state)
 }
 
 /*
- * Trees are made by chance, written with more parentheses and spaces than they need, and evaluated here for every
- * assignment of their names; what the pointcut says has to be the same, before and after it was printed.
+ * Trees are made by chance, written with more parentheses and spaces than they need, and evaluated
+ * here for every assignment of their names; what the pointcut says has to be the same, before and
+ * after it was printed.
  */
 enum { MAX_TREE = 64, N_LETTERS = 4 };
 
@@ -642,8 +680,10 @@ static void any_tree_means_what_it_says_and_survives_printing(void **state)
 
 static void what_is_wanted_can_be_told_before_anything_is_read(void **state)
 {
-	_cleanup_(pointcut_freep) struct pointcut *within = parse("within(libm.so*) && !sin || libc.so:x"),
-						  *except = parse("!libc.so*:* && f"), *probes = parse("usdt(a:*)"),
+	_cleanup_(pointcut_freep) struct pointcut *within = parse(
+							  "within(libm.so*) && !sin || libc.so:x"),
+						  *except = parse("!libc.so*:* && f"),
+						  *probes = parse("usdt(a:*)"),
 						  *mixed = parse("usdt(a:*) || f(int)");
 	_cleanup_(strings_done) struct strings modules = {};
 

@@ -28,11 +28,13 @@ static void close_source(struct opened *opened)
 	binary_free(opened->binary);
 }
 
-static int find(const struct opened *opened, const char *name, const char **path, unsigned int *line)
+static int find(const struct opened *opened, const char *name, const char **path,
+		unsigned int *line)
 {
 	for (size_t i = 0; i < opened->symbols.n_items; i++) {
 		if (strcmp(opened->symbols.items[i].linker_name, name) == 0)
-			return source_find(opened->source, opened->symbols.items[i].address, path, line);
+			return source_find(opened->source, opened->symbols.items[i].address, path,
+					   line);
 	}
 	return -ESRCH;
 }
@@ -62,7 +64,8 @@ static void assert_places(const struct opened *opened)
 	assert_int_equal(find(opened, "annotated_long", &path, &line), 0);
 	assert_string_equal(path, FIXTURE_FOLDER "/annotated.c");
 	/* compilers count the line of the name or of the brace */
-	assert_in_range(line, line_of(path, "annotated_long(int n)"), line_of(path, "annotated_long(int n)") + 1);
+	assert_in_range(line, line_of(path, "annotated_long(int n)"),
+			line_of(path, "annotated_long(int n)") + 1);
 	assert_int_equal(find(opened, "not_annotated", &other, &line), 0);
 	assert_ptr_equal(other, path);
 	assert_int_equal(find(opened, "annotated_plainly", &other, &line), 0);
@@ -133,7 +136,8 @@ static void damaged_debug_information_does_no_harm(void **state)
 
 		bytes[at] = (uint8_t)rand_r(&random);
 		fd = fixture_memory(bytes, size);
-		if (binary_open_fd(fd, "x", &binary, NULL) == 0 && symbols_read(binary, &symbols, NULL) == 0)
+		if (binary_open_fd(fd, "x", &binary, NULL) == 0 &&
+		    symbols_read(binary, &symbols, NULL) == 0)
 			source_open(binary, &symbols, &source);
 		close(fd);
 		bytes[at] = saved;

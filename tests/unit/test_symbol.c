@@ -442,7 +442,9 @@ static void what_a_rust_compiler_makes_has_its_path(void **state)
 
 	(void)state;
 	assert_int_equal(count_demangled(&opened.symbols, false, "pf_names::solver::step"), 1);
-	assert_int_equal(count_demangled(&opened.symbols, false, "pf_names::apply::<pf_names::pf_rust::{closure#0}>"), 1);
+	assert_int_equal(count_demangled(&opened.symbols, false,
+					 "pf_names::apply::<pf_names::pf_rust::{closure#0}>"),
+			 1);
 	assert_non_null(find(&opened.symbols, "pf_rust"));
 }
 #endif

@@ -33,7 +33,8 @@ static void a_binary_without_notes_has_no_static_probes(void **state)
 /* The C++ library of every distribution marks where exceptions are thrown. */
 static void the_probes_of_the_cplusplus_library_are_found(void **state)
 {
-	static const char *const paths[] = {"/usr/lib/x86_64-linux-gnu/libstdc++.so.6", "/usr/lib/aarch64-linux-gnu/libstdc++.so.6",
+	static const char *const paths[] = {"/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
+					    "/usr/lib/aarch64-linux-gnu/libstdc++.so.6",
 					    "/usr/lib64/libstdc++.so.6"};
 	_cleanup_(binary_freep) struct binary *binary = NULL;
 	_cleanup_(usdt_done) struct usdt_probes probes = {};
@@ -76,8 +77,10 @@ static void a_probe_has_its_place_its_semaphore_and_its_arguments(void **state)
 		const struct usdt_probe *probe = &probes.items[i];
 
 		assert_string_equal(probe->provider, "pf_test");
-		assert_true(probe->address >= function->address && probe->address < function->address + function->size);
-		assert_int_equal(probe->file_offset, function->file_offset + (probe->address - function->address));
+		assert_true(probe->address >= function->address &&
+			    probe->address < function->address + function->size);
+		assert_int_equal(probe->file_offset,
+				 function->file_offset + (probe->address - function->address));
 		assert_int_equal(binary_read(binary, probe->file_offset, &byte, 1), 1);
 #if defined(__x86_64__)
 		assert_int_equal(byte, 0x90);

@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# run.sh FUZZER CORPUS: runs it on a copy of its kept corpus, a minute where all is checked (PERFFLOW_CI=1), else five seconds.
+set -eu
+
+seconds=5
+[ "${PERFFLOW_CI:-}" != 1 ] || seconds=60
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+mkdir new
+# What fails is printed, so that it can be kept.
+if ! "$1" -max_total_time=$seconds -timeout=20 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 \
+	-verbosity=0 new "$2" >log 2>&1; then
+	tail -60 log
+	for input in crash-* timeout-* oom-* leak-*; do
+		[ ! -e "$input" ] || { echo "$input:"; base64 "$input" | head -c 20000; }
+	done
+	exit 1
+fi
+grep -E 'stat::(number_of_executed_units|peak_rss_mb)' log || true
