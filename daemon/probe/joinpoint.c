@@ -118,6 +118,12 @@ static int find_source(void *opaque, const char **ret_path)
 }
 
 /* Which aspects select it goes to search->selected. Returns how many; *ret_first is the first, and *ret_name its name. */
+/* A program's functions run in no other program; those of a library may run in any. */
+static const char *program_of(const struct binary *binary)
+{
+	return binary->is_program ? binary_module_path(binary) : NULL;
+}
+
 static int ask_aspects(struct search *search, const struct pointcut_subject *subject, size_t *ret_first,
 		       const char **ret_name)
 {
@@ -234,6 +240,7 @@ static int ask_about_function(struct search *search, size_t start, size_t end)
 	struct pointcut_subject subject = {
 		.module_path = binary_module_path(search->binary),
 		.soname = search->binary->soname,
+		.program = program_of(search->binary),
 		.names = search->all,
 		.n_names = end - start,
 		.is_annotated = symbol.annotation,
@@ -354,6 +361,7 @@ static int ask_about_static_probe(struct search *search, const struct usdt_probe
 	const struct pointcut_subject subject = {
 		.module_path = binary_module_path(search->binary),
 		.soname = search->binary->soname,
+		.program = program_of(search->binary),
 		.provider = probe->provider,
 		.probe = probe->name,
 		.find_source = find_source,

@@ -27,6 +27,7 @@ int link_open(int program_fd, enum bpf_attach_type type, const struct link_sites
 		.path = (uintptr_t)sites->path,
 		.offsets = (uintptr_t)sites->offsets,
 		.cookies = (uintptr_t)sites->cookies,
+		.ref_ctr_offsets = (uintptr_t)sites->semaphores,
 		.n_offsets = sites->n,
 		.multi_flags = sites->are_returns, /* BPF_F_UPROBE_MULTI_RETURN */
 		.pid = sites->pid,

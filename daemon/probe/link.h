@@ -18,6 +18,7 @@ struct link_sites {
 	const char *path;
 	const unsigned long *offsets;
 	const uint64_t *cookies; /* or NULL */
+	const uint64_t *semaphores; /* offsets of counters in the file, raised while it lasts; 0: none; or NULL */
 	size_t n;
 	bool are_returns; /* the program runs when the functions that begin there return */
 	pid_t pid;	  /* in this process alone; 0: in all */

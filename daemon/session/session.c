@@ -25,7 +25,7 @@
 #include "session/weave.h"
 #include "sink/output.h"
 
-#define RING_BYTES (2 << 20)
+#define RING_BYTES (4 << 20)
 #define MAX_RINGS 16
 #define MAX_PROCESSES 16384
 #define MAX_WARNINGS 32
@@ -406,6 +406,8 @@ static void warn_of_unmatched(struct session *session)
 	for (size_t i = 0; i < session->weave.n_aspects; i++)
 		if (!session->weave.matched[i])
 			warn(session, "'%s' matched no function of any program that ran", session->aspects.items[i]);
+	if (session->weave.has_unfiltered)
+		warn(session, "exe() chose among programs only: functions of libraries were traced in every program of the session");
 	if (session->mappings && mappings_n_lost(session->mappings))
 		warn(session, "the kernel had no room to tell of %llu mappings: libraries among them were not woven",
 		     (unsigned long long)mappings_n_lost(session->mappings));

@@ -156,6 +156,13 @@ static int label_joinpoints(struct weave *weave, const struct binary *binary, co
 	return 0;
 }
 
+static bool asks_for_program(const struct aspect *aspect)
+{
+	_cleanup_(strings_done) struct strings globs = { 0 };
+
+	return pointcut_exe_globs(aspect->pointcut, &globs) >= 0 && globs.n_items > 0;
+}
+
 static int weave_binary(struct weave *weave, struct binary *binary, struct why *why)
 {
 	_cleanup_(joinpoints_done) struct joinpoints joinpoints = { 0 };
@@ -177,6 +184,8 @@ static int weave_binary(struct weave *weave, struct binary *binary, struct why *
 	if (r < 0)
 		return r;
 	weave->n_binaries++;
+	for (size_t i = 0; i < joinpoints.n_items && !binary->is_program && !weave->has_unfiltered; i++)
+		weave->has_unfiltered = asks_for_program(weave->aspects[joinpoints.items[i].aspect]);
 	for (size_t i = 0; i < joinpoints.n_items && !weave->has_exit_sites; i++)
 		weave->has_exit_sites = joinpoints.items[i].site.returns == SITE_EXITS;
 	return 0;

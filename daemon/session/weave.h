@@ -27,6 +27,7 @@ struct weave {
 	struct hash seen; /* files that were looked at: a set, by a hash of dev and ino */
 	struct strings paths; /* of those, for the search of near names */
 	uint64_t n_binaries;  /* in which something was woven */
+	bool has_unfiltered; /* functions of a library, woven for an aspect with exe(): they are seen in every program */
 	bool has_exit_sites;  /* some function's return is seen by exit sites, so an exception may pass it */
 	struct strings unwinders; /* files with an unwinder, whose landings are not probed yet */
 };
