@@ -31,6 +31,7 @@ suite_of() {
 tests_of() {
 	case $1 in
 	5.10) echo kernels/test_kernel ;;
+	6.12) echo kernels/test_kernel bpf/test_leaving ;; # between the other two in all that matters
 	*) echo kernels/test_kernel bpf/test_leaving bpf/test_binaries ;;
 	esac
 }
