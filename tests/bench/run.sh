@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# All benchmarks, one after another: the tables of the README. Needs root, and a machine that has nothing else to do.
+#
+#     tests/bench/run.sh
+set -euo pipefail
+
+build=${PERFFLOW_BUILD:-$(dirname "$0")/../../build/release}
+status=0
+
+"$build/tests/bench_span" || status=$?
+echo
+"$build/tests/bench_pipeline" || status=$?
+echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/bench_system.py" || status=$?
+exit "$status"
