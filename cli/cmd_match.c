@@ -141,6 +141,7 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 
 static int find_joinpoints(struct match *match, struct why *why)
 {
+	const char *distrust = site_distrust(&match->paths);
 	bool is_only = match->paths.n_items == 1;
 	int r = 0;
 
@@ -149,6 +150,9 @@ static int find_joinpoints(struct match *match, struct why *why)
 		struct why ignored = {0};
 
 		r = binary_open(match->paths.items[i], &binary, is_only ? why : &ignored);
+		if (r == 0)
+			binary->distrust = !distrust && is_only && !binary->is_program ? SITE_DISTRUST_LIBRARY
+										       : distrust;
 		if (r == 0 && pointcut_wants_module(match->aspect->pointcut, binary->name, binary->soname))
 			r = look_into(match, &binary, is_only ? why : &ignored);
 		if (r < 0 && r != -ENOMEM && !is_only)

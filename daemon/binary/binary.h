@@ -41,6 +41,9 @@ struct binary {
 	char *rpath;	       /* DT_RPATH where there is no DT_RUNPATH, or NULL */
 	struct binary_segment *segments;
 	size_t n_segments;
+	/* why no return probe is safe in it, for what is known of the processes that use it: a static fragment of a sentence, or
+	 * NULL; whoever knows the processes sets it */
+	const char *distrust;
 	void *elf; /* libelf's Elf, for the rest of binary/ */
 };
 

@@ -91,6 +91,20 @@ static size_t bytes_before_opcode(uint8_t first)
 }
 
 /*
+ * What the kernel emulates it tells by the opcode alone, not by what stands before it: vpcmpeqb is taken for je, vpor for jmp,
+ * vpsubsb for call, and xchg with r8 for nop. After pushf it leaves the flag of the single step on the stack. A probe there would lead the program astray.
+ */
+static bool is_misread(const uint8_t *code)
+{
+	size_t before = bytes_before_opcode(*code);
+	uint8_t opcode = code[before];
+
+	if (before < 2)
+		return opcode == 0x9c || (opcode == 0x90 && before == 1 && (*code & 1));
+	return (opcode & 0xf0) == 0x70 || opcode == 0x90 || opcode == 0xe8 || opcode == 0xe9 || opcode == 0xeb;
+}
+
+/*
  * Vector instructions (VEX, EVEX) are judged by their opcode in the table of other instructions,
  * which refuses common ones, as vmovd and vpxor: so does the kernel.
  */
@@ -105,6 +119,8 @@ static bool is_refused_x86(const uint8_t *code, size_t size)
 	if (!size || size <= bytes_before_opcode(*code))
 		return true;
 	if (size >= 4 && is_undecoded(code))
+		return true;
+	if (is_misread(code))
 		return true;
 	opcode = code[bytes_before_opcode(*code)];
 	return !(good_opcodes[opcode >> 4] & (1u << (opcode & 15)));

@@ -72,6 +72,39 @@ bool site_is_emulated(const uint8_t *code, size_t size)
 	return instruction_is_emulated(EM_X86_64, code, size);
 }
 
+/* A runtime whose exceptions may pass any function that calls back, whatever language that is written in. */
+static bool is_unwinding_runtime(const char *path)
+{
+	const char *name = text_file_name(path);
+
+	return strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++", 6) == 0 ||
+	       strncmp(name, "libgnat", 7) == 0;
+}
+
+/* A program with exceptions of its own (static C++, Rust), or that looks at its own stack or switches it. */
+static const char *distrust_program(const char *path)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	_cleanup_(unwind_done) struct unwind unwind = { 0 };
+	struct why ignored = { 0 };
+
+	if (binary_open(path, &binary, &ignored) < 0 || !binary->is_program || unwind_read(binary, &unwind) < 0)
+		return NULL;
+	if (unwind.uses_several_stacks)
+		return "the program switches stacks";
+	return unwind.may_unwind ? "the program unwinds its stack, or looks at it" : NULL;
+}
+
+const char *site_distrust(const struct strings *paths)
+{
+	const char *reason = NULL;
+
+	for (size_t i = 0; i < paths->n_items && !reason; i++)
+		reason = is_unwinding_runtime(paths->items[i]) ? "C++ exceptions may pass it in this program"
+							       : distrust_program(paths->items[i]);
+	return reason;
+}
+
 int site_chooser_open(const struct binary *binary, const struct symbols *symbols, struct site_chooser **ret_chooser,
 		      struct why *why)
 {
@@ -102,12 +135,6 @@ void site_chooser_close(struct site_chooser *chooser)
 	code_close(chooser->code);
 	unwind_done(&chooser->unwind);
 	free(chooser);
-}
-
-void site_chooser_distrust(struct site_chooser *chooser, const char *reason)
-{
-	if (!chooser->distrust)
-		chooser->distrust = reason;
 }
 
 static int refuse(const struct symbol *symbol, const char *reason, struct why *why)
@@ -171,6 +198,7 @@ static bool is_entry_only(const struct site_chooser *chooser, const struct symbo
 static void choose_returns(const struct site_chooser *chooser, const struct symbol *symbol, enum site_mode mode,
 			   struct code_exits *exits, struct site *site)
 {
+	const char *distrust = chooser->distrust ? chooser->distrust : chooser->binary->distrust;
 	const char *asked = "this was asked for";
 
 	if (is_entry_only(chooser, symbol, exits, site))
@@ -179,11 +207,11 @@ static void choose_returns(const struct site_chooser *chooser, const struct symb
 		return see_returns(site, SITE_ENTRY_ONLY, asked);
 	if (mode == SITE_MODE_PROBES)
 		return see_returns(site, SITE_RETURN_PROBE, asked);
-	if (mode == SITE_MODE_AUTO && !chooser->distrust)
+	if (mode == SITE_MODE_AUTO && !distrust)
 		return see_returns(site, SITE_RETURN_PROBE, chooser->unwind.reason);
 	if (!exits->is_complete)
 		return see_returns(site, SITE_ENTRY_ONLY, exits->reason);
-	see_returns(site, SITE_EXITS, mode == SITE_MODE_SITES ? asked : chooser->distrust);
+	see_returns(site, SITE_EXITS, mode == SITE_MODE_SITES ? asked : distrust);
 	site->n_exits = exits->n_items;
 	site->exits = take_ptr(exits->items);
 }

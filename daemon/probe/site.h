@@ -55,6 +55,13 @@ static inline bool site_has_return_probe(const struct site *site)
 	return site->returns == SITE_RETURN_PROBE;
 }
 
+/*
+ * Why no return probe is safe in a process that is made of these files, or NULL: what each binary->distrust should say. One
+ * module that unwinds, switches stacks or looks at them is enough, since others may be called back from it.
+ */
+const char *site_distrust(const struct strings *paths);
+#define SITE_DISTRUST_LIBRARY "any program may use it, and unwind its stack"
+
 /* Chooses for the functions of one binary. */
 struct site_chooser;
 
@@ -63,9 +70,6 @@ int site_chooser_open(const struct binary *binary, const struct symbols *symbols
 		      struct why *why);
 void site_chooser_close(struct site_chooser *chooser);
 DEFINE_CLEANUP(struct site_chooser, site_chooser_close)
-
-/* No return probes in SITE_MODE_AUTO, for something that the file does not tell: reason is a static fragment of a sentence. */
-void site_chooser_distrust(struct site_chooser *chooser, const char *reason);
 
 /* -ENOENT with a sentence: the function cannot be probed. */
 int site_choose(struct site_chooser *chooser, const struct symbol *symbol, enum site_mode mode, struct site *ret_site,

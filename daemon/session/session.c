@@ -194,6 +194,8 @@ static int check_matches(struct session *session, struct session_failure *failur
 	for (size_t i = 0; i < weave->n_aspects; i++) {
 		if (weave->matched[i])
 			continue;
+		if (!weave->paths.n_items && weave->refusal.text[0])
+			return fail(failure, SESSION_FAULT_SCOPE, why_say(&failure->why, -ENOEXEC, "%s", weave->refusal.text));
 		failure->fault = SESSION_FAULT_MATCH;
 		failure->aspect = strdup(session->aspects.items[i]);
 		r = weave_candidates(weave, i, &failure->candidates);
@@ -205,21 +207,33 @@ static int check_matches(struct session *session, struct session_failure *failur
 	return 0;
 }
 
-static int weave_initially(struct session *session, const char *program, struct session_failure *failure)
+/* Where it is not known which programs there will be, or they may be any. */
+static void distrust_the_unknown(struct session *session, const struct binary *binary, bool may_run_others)
+{
+	if (may_run_others)
+		session->weave.distrust = "the script may start programs that unwind their stacks";
+	else if (!session->pid && !(binary && binary->is_program))
+		session->weave.distrust = SITE_DISTRUST_LIBRARY;
+}
+
+static int weave_initially(struct session *session, const struct binary *program, struct session_failure *failure)
 {
 	_cleanup_(strings_done) struct strings paths = { 0 };
 	bool may_run_others = false;
-	int r;
+	int r = 0;
 
 	if (session->pid)
 		r = weave_search_process(session->pid, session->command.n_items ? &session->command : NULL, &paths,
 					 &may_run_others, &failure->why);
 	else if (program)
-		r = weave_search_program(0, program, &paths, &failure->why);
-	else
-		r = weave_all_processes(&session->weave, &failure->why);
+		r = weave_search_program(0, program->path, &paths, &failure->why);
 	if (r < 0)
 		return fail(failure, SESSION_FAULT_SCOPE, r);
+	distrust_the_unknown(session, program, may_run_others);
+	if (!session->pid && !program)
+		r = weave_all_processes(&session->weave, &failure->why);
+	if (r < 0)
+		return fail(failure, SESSION_FAULT_SYSTEM, r);
 	if (!program)
 		r = weave_search_named(&session->weave, session->pid, &paths);
 	if (r >= 0)
@@ -551,7 +565,7 @@ static int start(struct session *session, const struct session_config *config, i
 	r = open_watch(session); /* before the first look, so that nothing comes between */
 	if (r < 0)
 		return why_set(&failure->why, r, "cannot watch what processes execute and map");
-	r = weave_initially(session, config->binary, failure);
+	r = weave_initially(session, program, failure);
 	if (r < 0)
 		return r;
 	r = open_sources(session);

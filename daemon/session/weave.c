@@ -239,7 +239,6 @@ static int weave_unwinders(struct weave *weave, struct why *why)
 int weave_file(struct weave *weave, const char *path, struct why *why)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;
-	struct why ignored = { 0 };
 	struct stat status;
 	int r;
 
@@ -248,11 +247,12 @@ int weave_file(struct weave *weave, const char *path, struct why *why)
 	r = hash_put(&weave->seen, file_key(status.st_dev, status.st_ino), weave);
 	if (r < 0)
 		return r;
-	r = binary_open(path, &binary, &ignored);
+	r = binary_open(path, &binary, &weave->refusal);
 	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
 		return why_set(why, r, "cannot open '%s'", path);
 	if (r < 0)
 		return 0; /* no ELF file, or gone meanwhile */
+	binary->distrust = weave->distrust;
 	r = strings_add(&weave->paths, path);
 	if (r >= 0 && may_have_unwinder(binary))
 		r = strings_add(&weave->unwinders, path);
@@ -265,6 +265,8 @@ int weave_files(struct weave *weave, const struct strings *paths, struct why *wh
 {
 	int r = 0;
 
+	if (!weave->distrust)
+		weave->distrust = site_distrust(paths);
 	for (size_t i = 0; i < paths->n_items && r >= 0; i++)
 		r = weave_file(weave, paths->items[i], why);
 	return r < 0 ? r : weave_unwinders(weave, why);
@@ -288,6 +290,14 @@ int weave_all_processes(struct weave *weave, struct why *why)
 	return r;
 }
 
+static bool is_among(const char *glob, const struct strings *paths)
+{
+	for (size_t i = 0; i < paths->n_items; i++)
+		if (binary_is_named(glob, paths->items[i], NULL))
+			return true;
+	return false;
+}
+
 int weave_search_named(const struct weave *weave, pid_t pid, struct strings *paths)
 {
 	_cleanup_(strings_done) struct strings globs = { 0 };
@@ -298,6 +308,8 @@ int weave_search_named(const struct weave *weave, pid_t pid, struct strings *pat
 	for (size_t i = 0; i < weave->n_aspects && r >= 0; i++)
 		r = pointcut_modules(weave->aspects[i]->pointcut, &globs);
 	for (size_t i = 0; i < globs.n_items && r >= 0; i++) {
+		if (is_among(globs.items[i], paths))
+			continue; /* what the program uses itself, and not its namesake elsewhere */
 		r = loader_find_libraries(&view.context, globs.items[i], paths);
 		if (r >= 0)
 			r = loader_find_programs(&view.context, globs.items[i], paths);

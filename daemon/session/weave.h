@@ -22,9 +22,11 @@ struct weave {
 	struct labels *labels; /* borrowed */
 	struct aspect **aspects;
 	size_t n_aspects;
+	const char *distrust; /* why no return probe is safe in the processes of the session, or NULL; see struct binary */
 	enum site_mode returns; /* of aspects that do not say it themselves */
 	size_t *matched; /* functions that each of them selected */
 	struct hash seen; /* files that were looked at: a set, by a hash of dev and ino */
+	struct why refusal; /* why the first file that was not understood was not */
 	struct strings paths; /* of those, for the search of near names */
 	uint64_t n_binaries;  /* in which something was woven */
 	bool has_unfiltered; /* functions of a library, woven for an aspect with exe(): they are seen in every program */

@@ -8,25 +8,26 @@ the end has a line for each program and a column for each mode. HARM_ONLY=text r
 import collections
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import BUILD, Program, TestCase, main, perfflow, run  # noqa: E402
+from perfflow import BUILD, PERFFLOW, TestCase, main, perfflow, run, wait_for  # noqa: E402
 
 TARGETS = os.path.join(BUILD, "tests", "harm")
 ONLY = os.environ.get("HARM_ONLY", "")
 SECONDS = 30  # none needs a tenth of it
 
 # The copies that the targets load: a fault in what is done to the system's would break every process of the machine.
-STDCXX, GCC, LIBC = (f"*/harm/lib/{library}:*" for library in ("libstdc++.so.6", "libgcc_s.so.1", "libc.so.6"))
+STDCXX, GCC, LIBC, LIBM = (
+    f"*/harm/lib/{library}:*" for library in ("libstdc++.so.6", "libgcc_s.so.1", "libc.so.6", "libm.so.6"))
 
 # Why a program may end otherwise when return probes are forced on it.
 UNWINDER = "an unwinder meets the kernel's trampoline in place of a caller"
 CALLER = "a return address that the program looks at is that of the kernel's trampoline"
 STACKS = "the kernel takes the calls on another stack for dead"
-MOVED = "a stack is copied with the trampoline in it, and the kernel knows only its old place"
-TWICE = "setjmp, getcontext and vfork keep the trampoline as their way back, and it serves once"
 
+MODES = ("auto", "sites", "probes", "never")
 Case = collections.namedtuple("Case", "title argv aspects probes")
 CASES = []
 
@@ -35,11 +36,11 @@ def target(name):
     return os.path.join(TARGETS, name)
 
 
-def case(name, *arguments, own=(), libraries=(), probes=None):
+def case(name, *arguments, only="*", own=(), libraries=(), probes=None):
     """A program whose functions (and those of its own libraries) are traced; and again with those of the system's."""
     argv = [target(name), *arguments]
     title = " ".join([name, *(os.path.basename(a) for a in arguments)])
-    aspects = [f"{name}:*", *(f"{library}:*" for library in own)]
+    aspects = [f"{name}:{only}", *(f"{library}:*" for library in own)]
     CASES.append(Case(title, argv, aspects, probes))
     if libraries:
         names = ", ".join(os.path.basename(library).split(".so")[0] for library in libraries)
@@ -53,46 +54,49 @@ case("throws_o2", "5", probes=UNWINDER)
 case("rethrows", libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
 case("destructors", libraries=[STDCXX, GCC], probes=UNWINDER)
 for how in ("noexcept", "uncaught", "bare"):
-    case("terminates", how, libraries=[STDCXX, GCC])
+    case("terminates", how, libraries=[STDCXX, GCC], probes=UNWINDER)
     case("terminates", how, "handler", libraries=[STDCXX, GCC], probes=UNWINDER)
 case("across", own=["libacross.so"], libraries=[STDCXX, GCC], probes=UNWINDER)
-case("sorts", own=["libsorts.so"], libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
-case("jumps", libraries=[LIBC], probes=TWICE)
-case("signals", libraries=[LIBC], probes=TWICE)
-case("altstack", libraries=[LIBC], probes=TWICE)
+case("sorts", own=["libsorts.so", "libplain.so"], libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
+case("jumps", libraries=[LIBC])
+case("signals", libraries=[LIBC])
+case("altstack", libraries=[LIBC], probes=STACKS)
 case("thread_ends", libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
 case("cancels", libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
+case("plain_cancels", libraries=[LIBC])
 case("coroutines", libraries=[LIBC], probes=STACKS)
 case("deep")
+case("maths", libraries=[LIBM])
 case("tails")
-case("clones", libraries=[LIBC], probes=TWICE)
+case("clones", libraries=[LIBC])
 case("returns_in_child", libraries=[LIBC])
 case("execs", libraries=[LIBC])
 case("plugs", target("libplug.so"), own=["libplug.so"], libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
-for kind in ("", "_fentry"):
-    case("seccomp_strict" + kind, libraries=[LIBC])
-    case("seccomp_filter" + kind, "kill", libraries=[LIBC])
-    case("seccomp_filter" + kind, "error", libraries=[LIBC])
-case("faults", libraries=[LIBC], probes=TWICE)
-case("vectors")
+case("seccomp_strict", libraries=[LIBC])
+for how in ("kill", "error"):
+    case("seccomp_filter", how, libraries=[LIBC])
 case("callers", libraries=[LIBC], probes=CALLER)
 case("inherits", libraries=[LIBC])
-for kind in ("pie", "o0", "o3", "no_pie", "static_runtime", "stripped", "endbr", "fentry"):
+for kind in ("pie", "o0", "o3", "no_pie", "stripped"):
     case("mixture_" + kind, libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
-case("mixture_static", probes=UNWINDER)
-for kind in ("", "_fentry"):
-    case("leaves" + kind)
-    case("registers" + kind)
-case("goroutines", probes=MOVED)
+case("mixture_static_runtime", libraries=[LIBC], probes=UNWINDER)
+case("mixture_static", probes=UNWINDER)  # with all of the C library
+if os.uname().machine == "x86_64":
+    case("misread")
+    case("firsts")
+    case("faults", libraries=[LIBC])
+    case("leaves")
+    case("registers")
+    for name in ("leaves", "registers", "seccomp_strict"):
+        case(name + "_fentry")
+    for how in ("kill", "error"):
+        case("seccomp_filter_fentry", how)
+    for kind in ("endbr", "fentry"):
+        case("mixture_" + kind, libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
+case("goroutines", only="main.*")
+case("goroutines", "20")  # with all of the runtime
 case("panics", libraries=[GCC, LIBC], probes=UNWINDER)
 
-
-def modes():
-    """The ways to see returns that this perfflow offers; an empty one where it has only its own."""
-    return ["auto", "sites", "probes", "never"] if "--returns" in perfflow("run", "--help").out else [""]
-
-
-MODES = modes()
 table = {}  # title of the case -> mode -> what happened
 
 
@@ -140,20 +144,19 @@ class Harm(TestCase):
         self.n_traces += 1
         path = self.folder / f"trace-{self.n_traces}.json"
         words = [word for aspect in aspects for word in ("-p", aspect)]
-        returns = [f"--returns={mode}"] if mode else []
         try:
-            return perfflow("run", "--quiet", *returns, *words, *options, "-o", path, "--", *argv, timeout=SECONDS), path
+            return perfflow("run", "--quiet", f"--returns={mode}", *words, *options, "-o", path, "--", *argv, timeout=SECONDS), path
         except AssertionError:  # it did not end in time
             return None, path
 
     def compare(self, case):
         """Runs a case in every mode, and notes in the table what came of it."""
         if not os.path.exists(case.argv[0]):
-            self.skipTest(f"{case.argv[0]} was not built: its compiler is missing")
+            self.skipTest(f"{case.argv[0]} was not built: what makes it is missing")
         plain = run(case.argv, SECONDS)
         self.assertEqual(difference(plain, run(case.argv, SECONDS)), None, "two plain runs differ: nothing to compare")
         for mode in MODES:
-            with self.subTest(mode=mode or "default"):
+            with self.subTest(mode=mode):
                 traced, path = self.traced(case.aspects, case.argv, mode)
                 found = difference(plain, traced)
                 n_events = events(path)
@@ -162,6 +165,50 @@ class Harm(TestCase):
                     self.assertIsNone(found, f"{case.title}: {found}; "
                                       f"{traced and first_line_that_differs(plain, traced)}\n{traced}")
                     self.assertTrue(n_events, f"{case.title}: nothing was traced\n{traced}")
+
+    def test_a_32_bit_program_runs_untouched_and_is_refused_clearly_where_it_is_the_one_to_trace(self):
+        if not os.path.exists(target("plain_32")):
+            self.skipTest("no compiler and C library for 32 bits")
+        plain = run([target("plain_32")])
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                refused, _ = self.traced(["plain_32:*"], [target("plain_32")], mode)
+                self.assertSentence(refused, "32-bit")
+                self.assertEqual(refused.out, "", "it must not have run")
+                for aspect, options in (("plain_32:*", ["--allow-empty"]), (LIBC, ["--allow-empty"])):
+                    traced, _ = self.traced([aspect], [target("plain_32")], mode, options)
+                    self.assertIsNone(difference(plain, traced), f"{aspect}\n{traced}")
+
+    def test_probes_that_come_and_go_while_a_program_runs_do_not_change_what_it_does(self):
+        for mode in MODES:
+            with self.subTest(mode=mode):
+                program = self.start([target("toils")], stdin=subprocess.PIPE)
+                program.read_until("ready")
+                seen = [self.attached(program, mode, aspects, killed) for aspects in (["toils:*"], ["toils:*", GCC, LIBC])
+                        for killed in (False, True, False)]
+                try:
+                    ran = program.finish(SECONDS)
+                    found = None if (ran.status, ran.out) == (19, "ready\nwrong 0\n") else f"status {ran.status}"
+                except AssertionError as hung:
+                    ran, found = hung, "hangs"
+                table.setdefault("toils, attached to", {})[mode] = f"{found or 'same'}, {sum(seen)}"
+                if mode != "probes":
+                    self.assertIsNone(found, ran)
+                    self.assertTrue(all(seen), f"nothing was traced: {seen}")
+
+    def attached(self, program, mode, aspects, killed):
+        """Attaches to the program for a while, and detaches or dies; the number of spans and marks in the trace."""
+        self.n_traces += 1
+        path = self.folder / f"trace-{self.n_traces}.json"
+        words = [word for aspect in aspects for word in ("-p", aspect)]
+        tracer = self.start([PERFFLOW, "attach", "--quiet", f"--returns={mode}", *words, "-o", path,
+                             "--pid", program.pid, "--duration", "60s" if killed else "300ms"])
+        if killed:
+            wait_for("a trace", lambda: (events(path) or 0) > 100 or program.poll() is not None)
+            tracer.kill_all()
+        else:
+            tracer.finish(SECONDS)
+        return events(path) or 0
 
 
 def outcome(case, mode, found, n_events):
@@ -173,7 +220,7 @@ def print_table():
     """What happened to each program in each mode, with the number of spans and marks seen, and why probes may harm."""
     if not table:
         return
-    rows = [["", *(mode or "default" for mode in MODES)]]
+    rows = [["", *MODES]]
     rows += [[title, *(cells.get(mode, "") for mode in MODES)] for title, cells in table.items()]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     print()
@@ -189,7 +236,10 @@ def print_table():
 
 
 def add_tests():
-    """Each case becomes a test of its own."""
+    """Each case becomes a test of its own; those that were not asked for go."""
+    for name in ("toils", "plain_32"):
+        if ONLY not in name:
+            delattr(Harm, SPECIAL[name])
     for case in CASES:
         if ONLY not in case.title:
             continue
@@ -197,7 +247,9 @@ def add_tests():
         setattr(Harm, f"test_{name}_does_the_same_when_it_is_traced", lambda self, case=case: self.compare(case))
 
 
+SPECIAL = {"toils": "test_probes_that_come_and_go_while_a_program_runs_do_not_change_what_it_does",
+           "plain_32": "test_a_32_bit_program_runs_untouched_and_is_refused_clearly_where_it_is_the_one_to_trace"}
 add_tests()
 
 if __name__ == "__main__":
-    main(programs=["go", "rustc"] if not ONLY else ())
+    main()

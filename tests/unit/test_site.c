@@ -175,9 +175,10 @@ static void what_is_distrusted_has_its_exits_probed_with_a_reason(void **state)
 {
 	struct opened *opened = *state;
 
-	site_chooser_distrust(opened->chooser, "callbacks may throw through it");
+	opened->binary->distrust = "callbacks may throw through it";
 	assert_returns(state, "solve", SITE_MODE_AUTO, SITE_EXITS, "callbacks may throw through it");
 	assert_returns(state, "solve", SITE_MODE_PROBES, SITE_RETURN_PROBE, "this was asked for");
+	opened->binary->distrust = NULL;
 }
 
 static void exits_that_are_not_all_known_are_not_probed(void **state)

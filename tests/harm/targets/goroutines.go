@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 )
 
@@ -48,7 +49,10 @@ func worker(n int, results []int, done *sync.WaitGroup) {
 }
 
 func main() {
-	const n = 200
+	n := 200
+	if len(os.Args) > 1 {
+		n, _ = strconv.Atoi(os.Args[1])
+	}
 	var done sync.WaitGroup
 	results := make([]int, n)
 	sum := 0

@@ -56,7 +56,7 @@ CALLED static void limits(void)
 CALLED static void status_lines(void)
 {
 	static const char *const wanted[] = { "Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp:", "TracerPid",
-					      "Cpus_allowed:", "Shd", "Sig", "Umask", "Threads", NULL };
+					      "Cpus_allowed:", "Shd", "SigPnd", "SigBlk", "SigIgn", "SigCgt", "Umask", "Threads", NULL };
 	FILE *file = fopen("/proc/self/status", "re");
 	char line[256];
 
@@ -103,6 +103,5 @@ int main(int argc, char **argv)
 	say("folder %s", getcwd(folder, sizeof(folder)) ? folder : "?");
 	say("priority %d policy %d dumpable %d death signal %d subreaper %d", getpriority(PRIO_PROCESS, 0),
 	    sched_getscheduler(0), prctl(PR_GET_DUMPABLE), death_signal, getpid() == 1);
-	say("session %s own, group %s own", getsid(0) == getpid() ? "is" : "not", getpgrp() == getpid() ? "is" : "not");
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// sorts - an exception passes through frames in C: those of a library with and without clean-ups, and qsort's and bsearch's
+// sorts - an exception passes through frames in C: of libraries with and without clean-ups, and of qsort and bsearch
 #include <cstdlib>
 
 #include "harm.h"
