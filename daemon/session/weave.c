@@ -356,6 +356,12 @@ static int search_command(const struct loader_context *context, const struct str
 		return why_set(why, r, "cannot find the command '%s'", command->items[0]);
 	*ret_may_run_others = loader_is_script(context, program) == 1;
 	r = loader_closure(context, program, paths, why);
+	if (r >= 0 && !paths->n_items) { /* what is wrong with it will be said when it is opened */
+		char path[PATH_MAX];
+
+		snprintf(path, sizeof(path), "%s%s", context->root, program);
+		r = strings_add(paths, path);
+	}
 	for (size_t i = 1; i < command->n_items && i < MAX_WORDS && r >= 0; i++)
 		r = search_words(context, command->items[i], paths);
 	return r;
