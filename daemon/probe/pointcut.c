@@ -385,28 +385,54 @@ static int parse_leaf(struct parser *parser, struct node *node)
 	return pattern_parse(parser, &node->pattern);
 }
 
+static bool is_group(const struct parser *parser)
+{
+	static const char anonymous[] = "(anonymous namespace)";
+	const char *text = parser->text + parser->at;
+
+	return *text == '(' && strncmp(text, anonymous, strlen(anonymous)) != 0;
+}
+
+/* As deep as it may be: one pattern or term, in parentheses where printing has to put them. */
+static int parse_deepest(struct parser *parser, struct node *node)
+{
+	bool wrapped = is_group(parser), too_deep;
+	int r = 0;
+
+	if (wrapped)
+		parser->at++;
+	parser_skip_space(parser);
+	too_deep = parser->text[parser->at] == '!' || is_group(parser);
+	if (!too_deep)
+		r = parse_leaf(parser, node);
+	if (r == 0 && wrapped && !too_deep) {
+		parser_skip_space(parser);
+		too_deep = parser->text[parser->at++] != ')';
+	}
+	return too_deep ? parse_error(parser, parser->at,
+				      "an expression may be nested %d deep, this one is deeper", MAX_DEPTH)
+			: r;
+}
+
 /* factor = [ "!" ] ( "(" pointcut ")" | designator | pattern ) */
 static int parse_factor(struct parser *parser, struct node *ret_node)
 {
-	static const char anonymous[] = "(anonymous namespace)";
 	struct node node = {};
-	const char *text;
 	int r;
 
 	parser_skip_space(parser);
-	text = parser->text + parser->at;
-	if (parser->depth == MAX_DEPTH)
-		return parse_error(parser, parser->at,
-				   "an expression may be nested %d deep, this one is deeper",
-				   MAX_DEPTH);
-	parser->depth++;
-	if (*text == '!')
-		r = parse_not(parser, &node);
-	else if (*text == '(' && strncmp(text, anonymous, strlen(anonymous)) != 0)
-		r = parse_group(parser, &node);
-	else
-		r = parse_leaf(parser, &node);
-	parser->depth--;
+	if (parser->depth == MAX_DEPTH) {
+		r = parse_deepest(parser, &node);
+	} else {
+		parser->depth++;
+		if (parser->text[parser->at] == '!')
+			r = parse_not(parser, &node);
+		else if (is_group(parser))
+			r = parse_group(parser, &node);
+		else
+			r = parse_leaf(parser, &node);
+		parser->depth--;
+	}
 	parser_skip_space(parser);
 	if (r < 0) {
 		node_done(&node);
