@@ -407,7 +407,8 @@ static int parse_deepest(struct parser *parser, struct node *node)
 		r = parse_leaf(parser, node);
 	if (r == 0 && wrapped && !too_deep) {
 		parser_skip_space(parser);
-		too_deep = parser->text[parser->at++] != ')';
+		too_deep = parser->text[parser->at] != ')';
+		parser->at += !too_deep;
 	}
 	return too_deep ? parse_error(parser, parser->at,
 				      "an expression may be nested %d deep, this one is deeper", MAX_DEPTH)
