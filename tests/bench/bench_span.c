@@ -172,12 +172,8 @@ static void close_session(struct attach *attach, struct consumer *consumer)
 	attach_close(attach);
 }
 
-static double measure_span(const struct binary *binary, const struct bench *bench)
+static double measure_joinpoint(const struct binary *binary, const struct bench *bench, const struct joinpoint *joinpoint)
 {
-	struct joinpoint joinpoint = {
-		.site = { .entry_offset = offset_of(binary, (const char *)bench->function + bench->probe_at),
-			  .returns = SITE_RETURN_PROBE },
-	};
 	struct consumer consumer;
 	struct attach *attach = open_session(&consumer);
 	uint64_t n_expected = bench->n_calls + 1000;
@@ -186,12 +182,36 @@ static double measure_span(const struct binary *binary, const struct bench *benc
 
 	if (!attach)
 		return -1;
-	if (attach_joinpoints(attach, binary, &joinpoint, 1, 1, &why) == 0)
+	if (attach_joinpoints(attach, binary, joinpoint, 1, 1, &why) == 0)
 		ns = ns_per_call(bench);
 	close_session(attach, &consumer);
 	if (consumer.n_records < n_expected)
 		fprintf(stderr, "bench_span: %lu records of %lu calls\n", consumer.n_records, n_expected);
 	return ns;
+}
+
+static double measure_span(const struct binary *binary, const struct bench *bench)
+{
+	struct joinpoint joinpoint = {
+		.site = { .entry_offset = offset_of(binary, (const char *)bench->function + bench->probe_at),
+			  .returns = SITE_RETURN_PROBE },
+	};
+
+	return measure_joinpoint(binary, bench, &joinpoint);
+}
+
+/* The same function, its return seen by a probe on its `ret`, which is single-stepped. */
+static double measure_exit_site(const struct binary *binary, const struct bench *bench, unsigned int ret_at)
+{
+	struct code_exit exit = { .file_offset = offset_of(binary, (const char *)bench->function + ret_at) };
+	struct joinpoint joinpoint = {
+		.site = { .entry_offset = offset_of(binary, bench->function),
+			  .returns = SITE_EXITS,
+			  .exits = &exit,
+			  .n_exits = 1 },
+	};
+
+	return measure_joinpoint(binary, bench, &joinpoint);
 }
 
 static double least(double a, double b)
@@ -226,6 +246,24 @@ static int bench_spans(const struct binary *binary)
 	}
 	close(program);
 	return missed;
+}
+
+#define RET_OF_PUSH 2 /* bytes behind the entry of fn_push */
+
+static int bench_returns(const struct binary *binary)
+{
+	double probe = -1, site = -1;
+
+	for (int round = 0; round < 5; round++) {
+		probe = least(probe, measure_span(binary, &benches[0]));
+		site = least(site, measure_exit_site(binary, &benches[0], RET_OF_PUSH));
+	}
+	if (probe <= 0 || site <= 0)
+		return -1;
+	printf("\n| return of `push ...; ret` seen by | span | ratio |\n|---|---|---|\n| return probe | %.0f ns | 1 |\n"
+	       "| exit site | %.0f ns | %.1f |\n",
+	       probe, site, site / probe);
+	return 0;
 }
 
 static int bench_many(const struct binary *binary)
@@ -266,7 +304,7 @@ int main(void)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;
 	struct why why = { 0 };
-	int spans, many, r;
+	int spans, returns, many, r;
 
 	r = binary_open("/proc/self/exe", &binary, &why);
 	if (r < 0) {
@@ -274,6 +312,7 @@ int main(void)
 		return 1;
 	}
 	spans = bench_spans(binary);
+	returns = bench_returns(binary);
 	many = bench_many(binary);
-	return spans || many;
+	return spans || returns || many;
 }
