@@ -62,6 +62,7 @@ struct uprobe_task {
 } __kernel_type;
 
 struct sched_entity {
+	__u64 exec_start;	/* on the scheduler's clock, when that was last brought up to date */
 	__u64 sum_exec_runtime; /* the kernel's own count of CPU time, up to date when the task leaves the CPU */
 } __kernel_type;
 

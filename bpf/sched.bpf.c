@@ -25,7 +25,7 @@ static __always_inline void switch_out(struct task_struct *prev, bool preempt, _
 		state = PF_THREAD_RUNNABLE;
 	else
 		state = state & TASK_UNINTERRUPTIBLE ? PF_THREAD_IO : PF_THREAD_BLOCKED;
-	thread_leave(thread, state, now_ns, prev->se.sum_exec_runtime);
+	thread_leave(thread, state, now_ns, prev->se.sum_exec_runtime, prev->se.exec_start);
 }
 
 static __always_inline void switch_in(struct task_struct *next, __u64 now_ns)

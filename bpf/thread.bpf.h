@@ -37,6 +37,7 @@ struct pf_clocks {
 struct pf_thread {
 	__u64 since_ns; /* when it came into its present state */
 	__u64 oncpu_ns, runnable_ns, io_ns; /* up to since_ns */
+	__u64 exec_offset_ns; /* of the boot clock to the scheduler's, at that time */
 	__u64 exec_ns; /* the kernel's count of its CPU time when it left the CPU last, 0: not yet */
 	__u64 last_ns; /* of the last entry or return: they strictly increase, so that spans nest */
 	__u32 state;   /* enum pf_thread_state */
@@ -93,23 +94,6 @@ static __always_inline void clocks_read(struct pf_clocks *clocks, const struct p
 	clocks_advance(clocks, thread);
 }
 
-/* The same for the present thread, which is on the CPU: once, unless it was preempted meanwhile. */
-static __always_inline void clocks_read_own(struct pf_clocks *clocks, const struct pf_thread *thread)
-{
-	__u32 n_switches = PF_READ_ONCE(thread->n_switches);
-
-	pf_barrier();
-	clocks->now_ns = bpf_ktime_get_boot_ns();
-	clocks->oncpu_ns = thread->oncpu_ns + (clocks->now_ns - thread->since_ns);
-	clocks->runnable_ns = thread->runnable_ns;
-	clocks->io_ns = thread->io_ns;
-	pf_barrier();
-	if (n_switches != PF_READ_ONCE(thread->n_switches) || thread->state != PF_THREAD_ONCPU)
-		clocks_read(clocks, thread);
-	else
-		clocks_advance(clocks, thread);
-}
-
 /* Charges the time since the last change to the state that ends. */
 static __always_inline void thread_change(struct pf_thread *thread, __u32 state, __u64 now_ns)
 {
@@ -129,7 +113,8 @@ static __always_inline void thread_change(struct pf_thread *thread, __u32 state,
  * The thread leaves the CPU. Where its coming was not heard of (some kernels do not trace the switch from every task), the
  * kernel's own count tells how much of the time since then it ran.
  */
-static __always_inline void thread_leave(struct pf_thread *thread, __u32 state, __u64 now_ns, __u64 exec_ns)
+static __always_inline void thread_leave(struct pf_thread *thread, __u32 state, __u64 now_ns, __u64 exec_ns,
+					 __u64 exec_start)
 {
 	__u64 passed_ns, ran_ns;
 
@@ -142,6 +127,47 @@ static __always_inline void thread_leave(struct pf_thread *thread, __u32 state, 
 	}
 	thread_change(thread, state, now_ns);
 	thread->exec_ns = exec_ns;
+	thread->exec_offset_ns = now_ns - exec_start;
+}
+
+/* The same for a thread that is found on the CPU: the kernel's count lags behind by up to a tick. */
+__weak __noinline int thread_arrived(struct pf_thread *thread, __u64 exec_ns, __u64 exec_start)
+{
+	__u64 now_ns = bpf_ktime_get_boot_ns(), counted_ns, ran_ns, passed_ns;
+
+	if (!thread)
+		return 0;
+	ran_ns = exec_ns - thread->exec_ns;
+	counted_ns = exec_start + thread->exec_offset_ns;
+	if (thread->exec_offset_ns && now_ns > counted_ns)
+		ran_ns += now_ns - counted_ns;
+	passed_ns = now_ns > thread->since_ns ? now_ns - thread->since_ns : 0;
+	thread_change(thread, PF_THREAD_ONCPU, now_ns - (ran_ns < passed_ns ? ran_ns : passed_ns));
+	return 0;
+}
+
+
+/* The same for the present thread, which is on the CPU: once, unless it was preempted meanwhile. */
+static __always_inline void clocks_read_own(struct pf_clocks *clocks, struct pf_thread *thread)
+{
+	__u32 n_switches = PF_READ_ONCE(thread->n_switches);
+
+	pf_barrier();
+	clocks->now_ns = bpf_ktime_get_boot_ns();
+	clocks->oncpu_ns = thread->oncpu_ns + (clocks->now_ns - thread->since_ns);
+	clocks->runnable_ns = thread->runnable_ns;
+	clocks->io_ns = thread->io_ns;
+	pf_barrier();
+	if (thread->state != PF_THREAD_ONCPU) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		thread_arrived(thread, task->se.sum_exec_runtime, task->se.exec_start);
+		clocks_read(clocks, thread);
+	} else if (n_switches != PF_READ_ONCE(thread->n_switches)) {
+		clocks_read(clocks, thread);
+	} else {
+		clocks_advance(clocks, thread);
+	}
 }
 
 #endif
