@@ -5,10 +5,30 @@
 
 #include "maps.bpf.h"
 
+/*
+ * Whether a record is more than a session with a limit may send: each moves on the time up to which its share is taken. Who
+ * loses a race for setting that to the present finds it set.
+ */
+static __noinline bool is_over_rate(void)
+{
+	__u64 now_ns = bpf_ktime_get_boot_ns(), until_ns = PF_READ_ONCE(records_until_ns);
+
+	if (until_ns < now_ns)
+		__sync_val_compare_and_swap(&records_until_ns, until_ns, now_ns);
+	until_ns = __sync_fetch_and_add(&records_until_ns, record_ns);
+	if (until_ns < now_ns + record_burst_ns)
+		return false;
+	__sync_fetch_and_add(&records_until_ns, -record_ns);
+	return true;
+}
+
+/* For one record. NULL where that may not be sent, which is counted. */
 static __always_inline void *this_ring(void)
 {
 	__u32 ring = bpf_get_smp_processor_id() & ring_mask;
 
+	if (record_ns && is_over_rate())
+		return NULL;
 	return bpf_map_lookup_elem(&rings, &ring);
 }
 
@@ -32,15 +52,22 @@ static __always_inline __u64 wakeup_flags(void *ring, __u32 n_sent)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* With a limit there is no ring only where that is reached. */
+static __always_inline void count_no_room(const void *ring, __u32 joinpoint, __u32 pid)
+{
+	lose(ring || !record_ns ? PF_LOST_RING_FULL : PF_LOST_OVER_RATE, joinpoint, pid);
+}
+
 /* NULL, and counted, where the ring is full. A macro since the size has to be a constant. */
-#define emit_reserve(ring, type)                                                              \
+#define emit_reserve_for(ring, type, joinpoint, pid)                                          \
 	({                                                                                    \
 		void *_ring = (ring);                                                         \
 		type *_record = _ring ? bpf_ringbuf_reserve(_ring, sizeof(type), 0) : NULL;   \
 		if (!_record)                                                                 \
-			count(PF_LOST_RING_FULL);                                             \
+			count_no_room(_ring, joinpoint, pid);                                 \
 		_record;                                                                      \
 	})
+#define emit_reserve(ring, type, pid) emit_reserve_for(ring, type, 0, pid)
 
 /* A thread's ids in one number, as bpf_get_current_pid_tgid() gives them. */
 static __always_inline __u64 task_ids(struct task_struct *task)
@@ -60,42 +87,13 @@ static __always_inline void emit_header(struct pf_event *event, __u16 kind, __u1
 
 static __always_inline void emit_thread(struct task_struct *task, const char *comm)
 {
-	struct pf_thread_seen *seen = emit_reserve(this_ring(), struct pf_thread_seen);
+	struct pf_thread_seen *seen = emit_reserve(this_ring(), struct pf_thread_seen, task->tgid);
 
 	if (!seen)
 		return;
 	emit_header(&seen->event, PF_EVENT_THREAD, sizeof(*seen), bpf_ktime_get_boot_ns(), task_ids(task));
 	bpf_probe_read_kernel_str(seen->comm, sizeof(seen->comm), comm);
 	bpf_ringbuf_submit(seen, BPF_RB_NO_WAKEUP);
-}
-
-/*
- * Tells of a process whose command line is that of the present one (it is the present one, or was just forked from it).
- */
-static __noinline int emit_process(struct task_struct *task)
-{
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct pf_process_seen *seen = emit_reserve(this_ring(), struct pf_process_seen);
-	unsigned long start, size;
-
-	if (!seen)
-		return 0;
-	emit_header(&seen->event, PF_EVENT_PROCESS, sizeof(*seen), bpf_ktime_get_boot_ns(), task_ids(task));
-	/* in whole clock ticks of 10 ms, as /proc shows it */
-	seen->start_ns = BPF_CORE_READ(task, group_leader, start_boottime) / 10000000 * 10000000;
-	seen->ppid = BPF_CORE_READ(task, group_leader, real_parent, tgid);
-	bpf_probe_read_kernel_str(seen->comm, sizeof(seen->comm), task->comm);
-
-	start = BPF_CORE_READ(current, mm, arg_start);
-	size = BPF_CORE_READ(current, mm, arg_end) - start;
-	if (size > PF_COMMAND_LINE_BYTES)
-		size = PF_COMMAND_LINE_BYTES;
-	__builtin_memset(seen->command_line, 0, sizeof(seen->command_line));
-	if (bpf_probe_read_user(seen->command_line, size, (void *)start) < 0)
-		size = 0;
-	seen->command_line_bytes = size;
-	bpf_ringbuf_submit(seen, BPF_RB_NO_WAKEUP);
-	return 0;
 }
 
 #endif

@@ -3,7 +3,15 @@
 #ifndef PERFFLOW_FILTER_BPF_H
 #define PERFFLOW_FILTER_BPF_H
 
-#include "emit.bpf.h"
+#include "identity.bpf.h"
+#include "user.bpf.h"
+
+static __always_inline bool process_may_be_in_scope(__u32 tgid)
+{
+	const __u32 *marks = scope_mark(tgid);
+
+	return marks && *marks & session_bit;
+}
 
 static __always_inline struct pf_process *process_in_scope(__u32 tgid)
 {
@@ -24,19 +32,36 @@ static __always_inline bool exe_is_wanted(struct task_struct *task)
 
 static __always_inline struct pf_process *process_enter_scope(__u32 tgid)
 {
-	struct pf_process fresh = {};
+	struct pf_process fresh = { .since_ns = bpf_ktime_get_boot_ns() };
+	__u32 *marks = scope_mark(tgid);
 
+	if (marks)
+		__sync_fetch_and_or(marks, session_bit);
 	if (bpf_map_update_elem(&processes, &tgid, &fresh, BPF_NOEXIST) == -7 /* E2BIG */)
-		count(PF_LOST_NO_PROCESS);
+		lose(PF_LOST_NO_PROCESS, 0, tgid);
 	return process_in_scope(tgid);
+}
+
+/* Who has the CPU is not noted of tasks that were of no session when they came to it. */
+static __always_inline void cpu_note_own(const struct task_struct *task)
+{
+	struct pf_cpu_clock *cpu = this_cpu_clock();
+
+	if (cpu && cpu->tgid == PF_OTHERS) {
+		cpu->tgid = task->tgid;
+		cpu->pid = task->pid;
+	}
 }
 
 /* The first probe that a thread meets. */
 static __noinline struct pf_thread *thread_first_seen(struct task_struct *task)
 {
-	struct pf_process *process = process_in_scope(task->tgid);
+	struct pf_process *process;
 	struct pf_thread *thread;
 
+	if (!scope_is_all && !process_may_be_in_scope(task->tgid))
+		return NULL;
+	process = process_in_scope(task->tgid);
 	if (!process && scope_is_all && exe_is_wanted(task))
 		process = process_enter_scope(task->tgid);
 	if (!process)
@@ -44,10 +69,11 @@ static __noinline struct pf_thread *thread_first_seen(struct task_struct *task)
 
 	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!thread) {
-		count(PF_LOST_NO_THREAD_STATE);
+		lose(PF_LOST_NO_THREAD_STATE, 0, task->tgid);
 		return NULL;
 	}
 	thread->since_ns = bpf_ktime_get_boot_ns(); /* all else is zero: on the CPU, no span open */
+	cpu_note_own(task);
 	return thread;
 }
 
@@ -56,7 +82,7 @@ static __noinline int thread_introduce(struct task_struct *task, struct pf_threa
 	struct pf_process *process = process_in_scope(task->tgid);
 
 	if (process && !__sync_lock_test_and_set(&process->is_named, 1))
-		emit_process(task);
+		process_announce(task, process, true);
 	thread->is_named = 1;
 	emit_thread(task, task->comm);
 	return 0;
@@ -72,6 +98,8 @@ static __always_inline struct pf_thread *thread_in_scope(struct task_struct *tas
 	thread = bpf_task_storage_get(&threads, task, NULL, 0);
 	if (!thread)
 		thread = thread_first_seen(task);
+	if (only_one_user && thread && !user_admits(task, thread))
+		return NULL;
 	if (thread && !thread->is_named)
 		thread_introduce(task, thread);
 	return thread;

@@ -157,7 +157,7 @@ int client_connect(const char *socket_path, bool may_start_daemon, struct client
 		if (r < 0)
 			return r;
 	} else if (r == -EACCES || r == -EPERM) {
-		return why_say(why, r, "only root may use the service at %s", path);
+		return why_say(why, r, "you may not use the service at %s: it is for root and the group of its socket", path);
 	} else if (r < 0) {
 		return why_say(why, r, "no perfflowd answers at %s%s", path,
 			       may_start_daemon && !is_given ? "; start one, or run as root" : "");
@@ -191,23 +191,23 @@ struct json_object *json_text(const char *text)
 	return json_tokener_parse(json.data);
 }
 
-static int send_message(int socket_fd, const char *data, size_t size, int fd)
+static int send_message(int socket_fd, const char *data, size_t size, const int *fds, size_t n_fds)
 {
 	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
+		char bytes[CMSG_SPACE(CLIENT_MAX_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} control = {0};
 	struct iovec vector = {(char *)data, size};
 	struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
 	ssize_t n;
 
-	if (fd >= 0) {
+	if (n_fds > 0) {
 		control.align.cmsg_level = SOL_SOCKET;
 		control.align.cmsg_type = SCM_RIGHTS;
-		control.align.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.align), &fd, sizeof(fd));
+		control.align.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+		memcpy(CMSG_DATA(&control.align), fds, n_fds * sizeof(int));
 		header.msg_control = control.bytes;
-		header.msg_controllen = sizeof(control.bytes);
+		header.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
 	}
 
 	while (vector.iov_len > 0) {
@@ -216,7 +216,7 @@ static int send_message(int socket_fd, const char *data, size_t size, int fd)
 			continue;
 		if (n < 0)
 			return -errno;
-		/* The descriptor went with the first bytes. */
+		/* The descriptors went with the first bytes. */
 		header.msg_control = NULL;
 		header.msg_controllen = 0;
 		vector.iov_base = (char *)vector.iov_base + n;
@@ -227,7 +227,7 @@ static int send_message(int socket_fd, const char *data, size_t size, int fd)
 }
 
 int client_call(struct client *client, const char *method, struct json_object *parameters,
-		bool more, int fd, struct why *why)
+		bool more, const int *fds, size_t n_fds, struct why *why)
 {
 	struct json_object *message = json_object_new_object();
 	const char *json;
@@ -241,7 +241,7 @@ int client_call(struct client *client, const char *method, struct json_object *p
 		json_object_object_add(message, "more", json_object_new_boolean(true));
 
 	json = json_object_to_json_string_ext(message, JSON_C_TO_STRING_PLAIN);
-	r = json ? send_message(client->fd, json, strlen(json) + 1, fd) : -ENOMEM;
+	r = json ? send_message(client->fd, json, strlen(json) + 1, fds, n_fds) : -ENOMEM;
 	json_object_put(message);
 	if (r == -EPIPE || r == -ECONNRESET)
 		return why_say(why, -ECONNRESET, "perfflowd has gone");
@@ -332,7 +332,7 @@ static int ask(const char *socket_path, const char *method, struct json_object *
 		json_object_put(parameters);
 		return r;
 	}
-	r = client_call(client, method, parameters, false, -1, why);
+	r = client_call(client, method, parameters, false, NULL, 0, why);
 	if (r < 0)
 		return r;
 

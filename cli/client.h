@@ -24,11 +24,12 @@ void client_free(struct client *client);
 DEFINE_CLEANUP(struct client, client_free)
 
 /*
- * Sends a call. parameters are taken (NULL: none, or there was no memory for them); fd goes along,
- * or is -1.
+ * Sends a call. parameters are taken (NULL: none, or there was no memory for them); the descriptors
+ * go along, CLIENT_MAX_FDS at most.
  */
+#define CLIENT_MAX_FDS 4
 int client_call(struct client *client, const char *method, struct json_object *parameters,
-		bool more, int fd, struct why *why);
+		bool more, const int *fds, size_t n_fds, struct why *why);
 
 struct reply { /* all zero is none */
 	struct json_object *message;

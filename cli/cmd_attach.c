@@ -21,6 +21,7 @@
 #include "options.h"
 #include "report.h"
 #include "trace.h"
+#include "util/now.h"
 
 struct attach_options {
 	struct trace_options trace;
@@ -62,10 +63,7 @@ static void give_back_signals(int signal_fd, const sigset_t *old_mask)
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_now_ns(CLOCK_BOOTTIME) / 1000000;
 }
 
 static void report_start(const struct trace *trace, const struct attach_options *options)
@@ -92,7 +90,7 @@ static int time_left(int64_t deadline_ms)
 static void attach_loop(struct trace *trace, const struct attach_options *options, int signal_fd,
 			const sigset_t *old_mask)
 {
-	bool is_stopping = false;
+	bool is_stopping = false, has_started = false;
 	int64_t deadline_ms = 0; /* counts from when the probes are armed */
 	int n;
 
@@ -109,7 +107,8 @@ static void attach_loop(struct trace *trace, const struct attach_options *option
 
 		if (n > 0 && fds[0].revents) {
 			trace_receive(trace);
-			if (trace->state == TRACE_RUNNING) {
+			if (trace->state == TRACE_RUNNING && !has_started) {
+				has_started = true;
 				report_start(trace, options);
 				deadline_ms =
 					options->duration_ms ? now_ms() + options->duration_ms : 0;
@@ -151,7 +150,7 @@ static int attach_traced(const struct attach_options *options, struct client *cl
 	}
 	signal_fd = take_signals(&old_mask);
 	if (signal_fd < 0) {
-		report("cannot watch for signals: %s", strerror(-signal_fd));
+		report("cannot watch for signals: %s", why_text(NULL, signal_fd));
 		return EXIT_FAILURE;
 	}
 
@@ -245,12 +244,12 @@ static int run_attach(int argc, char **argv)
 
 const struct command command_attach = {
 	.name = "attach",
-	.usage = "attach [--pid PID | --binary FILE] -p ASPECT... [-o FILE] [--duration TIME]",
+	.usage = "attach [--pid PID | --binary FILE] (-p ASPECT... | -f FILE | --pfw) [-o FILE] [--duration TIME]",
 	.help = "trace running processes",
 	.details =
 		"  --pid PID            this process and all that it starts\n"
 		"  --binary FILE        all processes that run this program or use this library\n"
-		"                       neither of both: every process of the machine\n"
+		"                       without either: every process of the machine\n"
 		"  --duration TIME      500ms, 10s, 2m, 1h; else until Ctrl-C or the end of\n"
 		"                       the process\n" TRACE_OPTION_HELP,
 	.run = run_attach,

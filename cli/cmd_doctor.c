@@ -50,13 +50,18 @@ static const struct {
 	[FEATURE_PERF_UPROBES] = {false, "functions can be probed one by one",
 				  "no uprobes as perf events"},
 	[FEATURE_MULTI_PID_FILTER] = {false, "probes can be limited to one process by the kernel",
-				      "no right pid filter of uprobe_multi (Linux 6.10): processes "
-				      "out of scope pay for a probe "
-				      "until its program turns them away"},
+				      "no right pid filter of uprobe_multi (Linux 6.10): plain users "
+				      "cannot trace"},
 	[FEATURE_UPROBE_SESSION] = {false,
 				    "a call that is filtered out at its entry costs no return trap",
 				    "no session links (Linux 6.13): a call that is filtered out "
 				    "still costs the return trap"},
+	[FEATURE_TAIL_CALLS] = {false, "at a switch of a CPU only sessions that it concerns are asked",
+				"no tail calls: each session has a program at every switch of the machine"},
+	[FEATURE_RUN_DELAY] = {false, "the kernel counts how long a thread waits for a CPU",
+			       "no run_delay (CONFIG_SCHED_INFO): each wake-up of the machine is looked at"},
+	[FEATURE_RUN_CONTEXT] = {false, "a probe's program reads which probe it runs for",
+				 "no such view of the kernel: a call takes some 60 ns more"},
 	[FEATURE_UPROBE_SYSCALL] = {false, "a probe on a 5-byte nop is a system call, not a trap",
 				    "no uprobe system call (Linux 6.18, x86): a probe on a 5-byte "
 				    "nop costs a trap as any other"},

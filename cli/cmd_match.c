@@ -3,9 +3,8 @@
  * cmd_match.c - perfflow match: what a pointcut would select, without a daemon and without any
  * rights
  *
- * A program's own file is looked into; where the pointcut names modules, also the libraries that it
- * would load. Libraries that cannot be read are passed over, as they are when a program is traced;
- * a file that was asked for is not.
+ * A program is looked into with the libraries that it would load, and with what the pointcut names wherever that is
+ * found, as when it is traced. Libraries that cannot be read are passed over then too; a file that was asked for is not.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,11 +18,15 @@
 #include "binary/loader.h"
 #include "binary/process.h"
 #include "binary/source.h"
+#include "binary/view.h"
 #include "client.h"
 #include "command.h"
 #include "options.h"
+#include "probe/candidates.h"
+#include "probe/features.h"
 #include "probe/joinpoint.h"
 #include "probe/pointcut.h"
+#include "probe/pointcut_atoms.h"
 #include "report.h"
 
 #define MAX_NAME_COLUMNS 60
@@ -46,10 +49,13 @@ struct module { /* a binary in which something was found */
 struct match {
 	const struct match_options *options;
 	struct aspect *aspect;
+	struct pointcut_atoms atoms;
+	size_t followed[PF_MAX_ATOMS];
 	struct strings paths;
 	struct module *modules;
 	size_t n_modules;
 	size_t n_joinpoints, n_rejected;
+	bool is_library; /* what was asked for */
 };
 
 static void match_done(struct match *match)
@@ -64,46 +70,41 @@ static void match_done(struct match *match)
 	aspect_free(match->aspect);
 }
 
-static int add_libraries(struct match *match, struct why *why)
+/* A program with its libraries; any other file alone, and whoever may use it is not known. */
+static int find_binary_paths(struct match *match, const struct view *view, struct why *why)
 {
-	_cleanup_free_ char *path = realpath(match->options->binary, NULL),
-			    *directory = getcwd(NULL, 0);
-	const char *path_variable = getenv("PATH");
-	struct loader_context context = {
-		.root = "",
-		.directory = directory ? directory : "/",
-		.path = path_variable ? path_variable : "/bin:/usr/bin",
-		.library_path = getenv("LD_LIBRARY_PATH"),
-		.preload = getenv("LD_PRELOAD"),
-	};
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	int r;
 
-	if (!path)
-		return why_set(why, -errno, "cannot find '%s'", match->options->binary);
-
-	return loader_closure(&context, path, &match->paths, why);
+	r = binary_open(match->options->binary, &binary, why);
+	if (r < 0)
+		return r;
+	if (binary->is_program)
+		return loader_closure(&view->context, match->options->binary, &match->paths, why);
+	match->is_library = true;
+	return strings_add(&match->paths, match->options->binary);
 }
 
 static int find_paths(struct match *match, struct why *why)
 {
-	_cleanup_(binary_freep) struct binary *binary = NULL;
+	pid_t pid = (pid_t)match->options->pid;
 	_cleanup_(strings_done) struct strings globs = {0};
+	_cleanup_(view_done) struct view view = {0};
 	int r;
 
-	if (match->options->pid) {
-		r = process_check((pid_t)match->options->pid, why);
-		return r < 0 ? r : process_files((pid_t)match->options->pid, &match->paths, why);
+	if (pid) {
+		r = process_check(pid, why);
+		if (r == 0)
+			r = process_files(pid, &match->paths, why);
 	}
-
-	r = pointcut_modules(match->aspect->pointcut, &globs);
-	if (r < 0)
+	view_init(&view, pid ? pid : getpid());
+	if (!pid)
+		r = find_binary_paths(match, &view, why);
+	if (r == 0)
+		r = pointcut_modules(match->aspect->pointcut, &globs);
+	if (r < 0 || match->is_library)
 		return r;
-	r = binary_open(match->options->binary, &binary, why);
-	if (r < 0)
-		return r;
-	if (binary->is_program && globs.n_items > 0)
-		return add_libraries(match, why);
-
-	return strings_add(&match->paths, match->options->binary);
+	return loader_find_named(&view.context, &globs, &match->paths);
 }
 
 /* Takes the binary if it has join points. */
@@ -113,13 +114,20 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 	struct joinpoints joinpoints = {0};
 	struct source *source = NULL;
 	size_t matched = 0;
+	const struct joinpoint_query query = {
+		.aspects = (const struct aspect *const *)&match->aspect,
+		.n_aspects = 1,
+		.atoms = &match->atoms,
+		.returns = match->options->returns,
+		.matched = &matched,
+		.followed = match->followed,
+	};
 	int r;
 
 	r = symbols_read(*binary, &symbols, why);
 	if (r < 0)
 		return r;
-	r = joinpoints_find(*binary, &symbols, (const struct aspect *const *)&match->aspect, 1, &joinpoints, &matched,
-			    why);
+	r = joinpoints_find(*binary, &symbols, &query, &joinpoints, why);
 	if (r < 0)
 		return r;
 
@@ -132,34 +140,43 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 	}
 	if (match->options->explain) /* without debug information there are no lines to tell */
 		source_open(*binary, &symbols, &source);
-	match->n_joinpoints += joinpoints.n_items;
+	match->n_joinpoints += matched;
 	match->n_rejected += joinpoints.n_rejected;
 	match->modules[match->n_modules++] = (struct module){take_ptr(*binary), joinpoints, source};
 
 	return 0;
 }
 
+static bool is_wanted(const struct match *match, const struct binary *binary)
+{
+	const struct pointcut *pointcut = match->aspect->pointcut;
+
+	if (!match->is_library && loader_is_one(binary) && pointcut_wants_all_modules(pointcut))
+		return false;
+	return pointcut_wants_module(pointcut, binary_module_path(binary), binary->soname);
+}
+
 static int find_joinpoints(struct match *match, struct why *why)
 {
-	const char *distrust = site_distrust(&match->paths);
-	bool is_only = match->paths.n_items == 1;
-	int r = 0;
+	const char *distrust = match->is_library ? SITE_DISTRUST_LIBRARY : site_distrust(&match->paths);
+	/* what our rights do not let us tell is taken to be there */
+	const char *library_distrust = site_distrust_libraries(&match->paths, feature_probe(FEATURE_UPROBE_SESSION) != 0);
 
-	for (size_t i = 0; r == 0 && i < match->paths.n_items; i++) {
+	for (size_t i = 0; i < match->paths.n_items; i++) {
 		_cleanup_(binary_freep) struct binary *binary = NULL;
+		bool was_asked_for = i == 0 && match->options->binary;
 		struct why ignored = {0};
+		int r;
 
-		r = binary_open(match->paths.items[i], &binary, is_only ? why : &ignored);
+		r = binary_open(match->paths.items[i], &binary, was_asked_for ? why : &ignored);
 		if (r == 0)
-			binary->distrust = !distrust && is_only && !binary->is_program ? SITE_DISTRUST_LIBRARY
-										       : distrust;
-		if (r == 0 && pointcut_wants_module(match->aspect->pointcut, binary->name, binary->soname))
-			r = look_into(match, &binary, is_only ? why : &ignored);
-		if (r < 0 && r != -ENOMEM && !is_only)
-			r = 0;
+			binary->distrust = distrust || binary->is_program ? distrust : library_distrust;
+		if (r == 0 && is_wanted(match, binary))
+			r = look_into(match, &binary, was_asked_for ? why : &ignored);
+		if (r < 0 && (r == -ENOMEM || was_asked_for))
+			return r;
 	}
-
-	return r;
+	return 0;
 }
 
 static int append_name(struct text *name, const struct module *module,
@@ -191,6 +208,13 @@ static int name_columns(const struct match *match)
 	return columns < MAX_NAME_COLUMNS ? (int)columns : MAX_NAME_COLUMNS;
 }
 
+static const char *seen_as(const struct joinpoint *joinpoint)
+{
+	if (joinpoint->aspect == JOINPOINT_OF_NONE)
+		return "for cflow";
+	return joinpoint->site.returns == SITE_ENTRY_ONLY ? "entries" : "calls";
+}
+
 static void print_row(int columns, const struct module *module, const struct joinpoint *joinpoint)
 {
 	_cleanup_(text_done) struct text name = {0};
@@ -198,8 +222,7 @@ static void print_row(int columns, const struct module *module, const struct joi
 	if (append_name(&name, module, joinpoint) < 0)
 		return;
 	printf("%-*s  0x%016" PRIx64 " 0x%-10" PRIx64 " %s\n", columns, name.data,
-	       joinpoint->address, joinpoint->site.entry_offset,
-	       joinpoint->site.returns == SITE_ENTRY_ONLY ? "entries" : "calls");
+	       joinpoint->address, joinpoint->site.entry_offset, seen_as(joinpoint));
 }
 
 static void print_table(const struct match *match)
@@ -215,6 +238,7 @@ static void print_table(const struct match *match)
 
 static void explain_site(const struct module *module, const struct joinpoint *joinpoint)
 {
+	_cleanup_(text_done) struct text annotation = {0};
 	const struct site *site = &joinpoint->site;
 	uint64_t offset = site->entry_offset;
 	const char *path;
@@ -233,17 +257,31 @@ static void explain_site(const struct module *module, const struct joinpoint *jo
 		printf(" (%zu)", site->n_exits);
 	printf("%s%s\n", site->reason ? ": " : "", site->reason ? site->reason : "");
 	printf("    cost    about %.1f us a call\n", site->cost_ns / 1000.0);
+	if (joinpoint->annotation && text_append_clean(&annotation, joinpoint->annotation) == 0)
+		printf("    marked  %s\n", annotation.data);
 }
 
-static void explain_module(const struct module *module)
+static void explain_condition(const struct match *match, const struct joinpoint *joinpoint)
+{
+	_cleanup_(text_done) struct text condition = {0};
+
+	if (joinpoint->aspect == JOINPOINT_OF_NONE)
+		printf("    when    never: it is woven for a cflow() alone\n");
+	else if (pointcut_condition_print(&joinpoint->condition, &match->atoms, &condition) == 0 && condition.size)
+		printf("    when    %s\n", condition.data);
+}
+
+static void explain_module(const struct match *match, const struct module *module)
 {
 	for (size_t i = 0; i < module->joinpoints.n_items; i++) {
+		const struct joinpoint *joinpoint = &module->joinpoints.items[i];
 		_cleanup_(text_done) struct text name = {0};
 
-		if (append_name(&name, module, &module->joinpoints.items[i]) < 0)
+		if (append_name(&name, module, joinpoint) < 0)
 			continue;
 		printf("%s\n", name.data);
-		explain_site(module, &module->joinpoints.items[i]);
+		explain_site(module, joinpoint);
+		explain_condition(match, joinpoint);
 	}
 	for (size_t i = 0; i < module->joinpoints.n_rejected; i++) {
 		const struct rejected *rejected = &module->joinpoints.rejected[i];
@@ -257,7 +295,7 @@ static void explain_module(const struct module *module)
 static void print_explained(const struct match *match)
 {
 	for (size_t i = 0; i < match->n_modules; i++)
-		explain_module(&match->modules[i]);
+		explain_module(match, &match->modules[i]);
 }
 
 static void describe_source(struct json_object *object, const struct module *module, uint64_t address)
@@ -271,8 +309,10 @@ static void describe_source(struct json_object *object, const struct module *mod
 	json_object_object_add(object, "line", json_object_new_int64(line));
 }
 
-static struct json_object *describe_joinpoint(const struct module *module, const struct joinpoint *joinpoint)
+static struct json_object *describe_joinpoint(const struct match *match, const struct module *module,
+					      const struct joinpoint *joinpoint)
 {
+	_cleanup_(text_done) struct text condition = {0};
 	const struct site *site = &joinpoint->site;
 	struct json_object *object = json_object_new_object();
 
@@ -290,6 +330,12 @@ static struct json_object *describe_joinpoint(const struct module *module, const
 	json_object_object_add(object, "reason", json_text(site->reason ? site->reason : ""));
 	json_object_object_add(object, "exits", json_object_new_int64((int64_t)site->n_exits));
 	json_object_object_add(object, "cost_ns", json_object_new_int64(site->cost_ns));
+	json_object_object_add(object, "recorded",
+			       json_object_new_boolean(joinpoint->aspect != JOINPOINT_OF_NONE));
+	if (pointcut_condition_print(&joinpoint->condition, &match->atoms, &condition) == 0)
+		json_object_object_add(object, "when", json_text(condition.data ? condition.data : ""));
+	if (joinpoint->annotation)
+		json_object_object_add(object, "annotation", json_text(joinpoint->annotation));
 	describe_source(object, module, joinpoint->address);
 
 	return object;
@@ -318,7 +364,7 @@ static void print_json(const struct match *match)
 
 		for (size_t j = 0; j < module->joinpoints.n_items; j++)
 			json_object_array_add(functions,
-					      describe_joinpoint(module, &module->joinpoints.items[j]));
+					      describe_joinpoint(match, module, &module->joinpoints.items[j]));
 		for (size_t j = 0; j < module->joinpoints.n_rejected; j++)
 			json_object_array_add(rejected,
 					      describe_rejected(&module->joinpoints.rejected[j]));
@@ -334,12 +380,12 @@ static void print_json(const struct match *match)
 	json_object_put(root);
 }
 
-static int find_candidates(const struct match *match, struct strings *list)
+static int find_candidates(const struct match *match, const struct pointcut *pointcut, struct strings *list)
 {
 	_cleanup_(candidates_freep) struct candidates *candidates = NULL;
 	int r;
 
-	r = candidates_new(match->aspect->pointcut, &candidates);
+	r = candidates_new(pointcut, &candidates);
 	for (size_t i = 0; r == 0 && i < match->paths.n_items; i++) {
 		_cleanup_(symbols_done) struct symbols symbols = {0};
 		_cleanup_(binary_freep) struct binary *binary = NULL;
@@ -353,15 +399,49 @@ static int find_candidates(const struct match *match, struct strings *list)
 	return r < 0 ? r : candidates_list(candidates, list);
 }
 
-static int report_no_match(const struct match *match)
+static int report_no_match(const struct match *match, const struct pointcut *pointcut, const char *written)
 {
 	_cleanup_(strings_done) struct strings list = {0};
 
-	report("'%s' matches no function", match->options->pointcut);
-	if (find_candidates(match, &list) == 0)
+	if (pointcut_wants_python(pointcut)) {
+		report("'%s' is about Python functions, which are known when they are called: 'perfflow run' shows them",
+		       written);
+		return EXIT_FAILURE;
+	}
+	report("'%s' matches no function", written);
+	if (find_candidates(match, pointcut, &list) == 0)
 		report_candidates(&list);
 
 	return EXIT_FAILURE;
+}
+
+/* A cflow() that names no function holds never. */
+static int report_no_cflow(const struct match *match)
+{
+	int status = EXIT_SUCCESS;
+
+	for (size_t i = 0; i < match->atoms.n_items; i++) {
+		const struct pointcut *inner = pointcut_atoms_cflow(&match->atoms, i);
+		_cleanup_(text_done) struct text written = {0};
+
+		if (inner && !match->followed[i] && text_printf(&written, "cflow(") == 0 &&
+		    pointcut_print(inner, &written) == 0 && text_printf(&written, ")") == 0)
+			status = report_no_match(match, inner, written.data);
+	}
+
+	return status;
+}
+
+/* Where nothing else was found. */
+static void report_rejected(const struct match *match)
+{
+	for (size_t i = 0; i < match->n_modules; i++) {
+		const struct module *module = &match->modules[i];
+
+		for (size_t j = 0; j < module->joinpoints.n_rejected; j++)
+			report("%s:%s: %s", module->binary->name, module->joinpoints.rejected[j].name,
+			       module->joinpoints.rejected[j].reason);
+	}
 }
 
 static int match_run(const struct match_options *options)
@@ -375,6 +455,11 @@ static int match_run(const struct match_options *options)
 	if (r < 0) {
 		report("%s", why_text(&why, r));
 		report_column(options->pointcut, column);
+		return EXIT_FAILURE;
+	}
+	r = pointcut_atoms_add(&match.atoms, match.aspect->pointcut, &why);
+	if (r < 0) {
+		report("%s", why_text(&why, r));
 		return EXIT_FAILURE;
 	}
 	if (!match.aspect->says_returns)
@@ -392,14 +477,17 @@ static int match_run(const struct match_options *options)
 	else if (options->explain)
 		print_explained(&match);
 	if (match.n_joinpoints == 0 && match.n_rejected == 0)
-		return report_no_match(&match);
+		return report_no_match(&match, match.aspect->pointcut, options->pointcut);
 	if (!options->json && !options->explain)
 		print_table(&match);
 	report("functions: %zu, binaries: %zu, rejected: %zu", match.n_joinpoints, match.n_modules, match.n_rejected);
-	if (match.n_joinpoints == 0)
+	if (match.n_joinpoints == 0) {
+		if (!options->explain && !options->json)
+			report_rejected(&match);
 		return EXIT_FAILURE;
+	}
 
-	return EXIT_SUCCESS;
+	return report_no_cflow(&match);
 }
 
 /* Returns 0, 1 if help was printed, or -EINVAL. */
@@ -472,8 +560,7 @@ const struct command command_match = {
 	.name = "match",
 	.usage = "match (--binary FILE | --pid PID) POINTCUT [--json]",
 	.help = "show which functions a pointcut selects",
-	.details = "  --binary FILE  a program or a library; of a program also the libraries that\n"
-		   "                 it would load, where the pointcut names a module\n"
+	.details = "  --binary FILE  a library; or a program with the libraries that it would load\n"
 		   "  --pid PID      what this process is made of\n"
 		   "  --explain      where each is probed, how its return is seen and why, what a call will\n"
 		   "                 cost, and what cannot be probed\n"

@@ -25,6 +25,7 @@
 #include "client.h"
 #include "command.h"
 #include "options.h"
+#include "python.h"
 #include "report.h"
 #include "trace.h"
 
@@ -43,6 +44,7 @@ static const int watched_signals[] = {SIGCHLD, SIGTERM, SIGHUP};
 struct run {
 	struct trace_options options;
 	char **command; /* ends with NULL */
+	struct python_environment python; /* of the command */
 	struct client *client;
 	struct trace trace;
 	struct sigaction old_actions[ARRAY_SIZE(ignored_signals)];
@@ -58,6 +60,7 @@ struct run {
 static void run_done(struct run *run)
 {
 	trace_options_done(&run->options);
+	python_environment_done(&run->python);
 	closep(&run->signal_fd);
 	closep(&run->go_fd);
 	closep(&run->error_fd);
@@ -104,7 +107,7 @@ static void __attribute__((noreturn)) become_command(const struct run *run, int 
 	do
 		n = read(go_fd, &go, 1);
 	while (n < 0 && errno == EINTR);
-	if (n != 1)
+	if (n != 1 || python_environment_apply(&run->python) < 0)
 		_exit(EXIT_PERFFLOW);
 
 	execvp(run->command[0], run->command);
@@ -301,7 +304,9 @@ static int run_traced(struct run *run)
 	struct why why = {0};
 	int r, status;
 
-	r = client_connect(run->options.socket_path, true, &run->client, &why);
+	r = python_environment_make(&run->options.aspects, &run->python, &why);
+	if (r == 0)
+		r = client_connect(run->options.socket_path, true, &run->client, &why);
 	if (r < 0) {
 		report("%s", why_text(&why, r));
 		return EXIT_PERFFLOW;
@@ -310,7 +315,7 @@ static int run_traced(struct run *run)
 	if (r == 0)
 		r = fork_command(run);
 	if (r < 0) {
-		report("cannot make a process: %s", strerror(-r));
+		report("cannot make a process: %s", why_text(NULL, r));
 		return EXIT_PERFFLOW;
 	}
 
@@ -371,7 +376,7 @@ static int run_run(int argc, char **argv)
 
 const struct command command_run = {
 	.name = "run",
-	.usage = "run -p ASPECT... [-o FILE] [--] COMMAND [ARGUMENT...]",
+	.usage = "run (-p ASPECT... | -f FILE | --pfw) [-o FILE] [--] COMMAND [ARGUMENT...]",
 	.help = "trace a command and all processes that it starts",
 	.details = TRACE_OPTION_HELP
 	"\n"

@@ -16,7 +16,7 @@ struct command {
 
 /* One a file, cmd_<name>.c */
 extern const struct command command_run, command_attach, command_match, command_list,
-	command_status, command_stop, command_doctor;
+	command_status, command_stop, command_doctor, command_convert, command_check;
 
 void command_print_help(const struct command *command);
 

@@ -10,7 +10,7 @@
 
 static const struct command *const commands[] = {
 	&command_run,  &command_attach, &command_match,
-	&command_list, &command_status, &command_stop, &command_doctor,
+	&command_list, &command_status, &command_stop, &command_doctor, &command_convert, &command_check,
 };
 
 static const struct command *find_command(const char *name)

@@ -3,12 +3,20 @@
 #include "options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/aspect_file.h"
 #include "probe/site.h"
 #include "util/cleanup.h"
 
+#define MIN_INTERVAL_MS 10
+#define MAX_INTERVAL_MS 60000
+#define MIN_ROTATE_BYTES (64 * 1024)
+#define MIN_ROTATE_MS 1000
+#define MAX_ROTATE_MS INT32_MAX
+#define MAX_KEPT 100000
 #define MAX_DURATION_MS (1000.0 * 60 * 60 * 24 * 365)
 
 int option_error(const struct command *command, int c, char **argv)
@@ -29,6 +37,7 @@ int option_error(const struct command *command, int c, char **argv)
 void trace_options_done(struct trace_options *options)
 {
 	strings_done(&options->aspects);
+	strings_done(&options->aspect_files);
 }
 
 int trace_option_take(struct trace_options *options, int c, const char *argument)
@@ -36,6 +45,8 @@ int trace_option_take(struct trace_options *options, int c, const char *argument
 	switch (c) {
 	case 'p':
 		return strings_add(&options->aspects, argument);
+	case 'f':
+		return strings_add(&options->aspect_files, argument);
 	case 'o':
 		options->output = argument;
 		return 0;
@@ -44,6 +55,37 @@ int trace_option_take(struct trace_options *options, int c, const char *argument
 		return 0;
 	case OPTION_RETURNS:
 		options->returns = argument;
+		return 0;
+	case OPTION_METRICS:
+		options->metrics = argument;
+		return 0;
+	case OPTION_PFW:
+		options->pfw = true;
+		options->pfw_folder = argument;
+		return 0;
+	case OPTION_SCOPE:
+		options->scope = argument;
+		return 0;
+	case OPTION_SCHED:
+		options->sched = true;
+		return 0;
+	case OPTION_INTERVAL:
+		if (option_duration(argument, &options->interval_ms) < 0)
+			options->interval_ms = -1;
+		return 0;
+	case OPTION_BUDGET:
+		options->has_budget = true;
+		if (option_budget(argument, &options->budget_permille) < 0)
+			options->budget_permille = -1;
+		return 0;
+	case OPTION_ROTATE:
+		if (option_size(argument, &options->rotate_bytes) < 0 &&
+		    option_duration(argument, &options->rotate_ms) < 0)
+			options->rotate_bytes = -1;
+		return 0;
+	case OPTION_KEEP:
+		if (option_number(argument, 1, MAX_KEPT, &options->keep) < 0)
+			options->keep = -1;
 		return 0;
 	case OPTION_ALLOW_EMPTY:
 		options->allow_empty = true;
@@ -56,14 +98,59 @@ int trace_option_take(struct trace_options *options, int c, const char *argument
 	}
 }
 
-int trace_options_check(const struct trace_options *options, const struct command *command)
+bool trace_options_rotate(const struct trace_options *options)
 {
-	enum site_mode mode;
+	return options->rotate_bytes || options->rotate_ms;
+}
 
-	if (options->aspects.n_items == 0)
-		command_usage_error(command, "-p is missing: which functions are to be traced?");
+/* Returns a sentence about what is wrong with them, or NULL. */
+static const char *check_rotation(const struct trace_options *options)
+{
+	bool to_stdout = options->output && strcmp(options->output, "-") == 0;
+
+	if (options->rotate_bytes && options->rotate_bytes < MIN_ROTATE_BYTES)
+		return "--rotate takes a size from 64K on, as 100M or 2G, or a time from 1s on, as 10m or 1h";
+	if (options->rotate_ms && (options->rotate_ms < MIN_ROTATE_MS || options->rotate_ms > MAX_ROTATE_MS))
+		return "--rotate takes a time from 1s to 24 days, as 10m or 1h";
+	if (options->keep < 0)
+		return "--keep takes a number of files, from 1 to 100000";
+	if (options->keep && !trace_options_rotate(options))
+		return "--keep belongs to --rotate";
+	if (trace_options_rotate(options) && (to_stdout || (options->pfw && !options->output)))
+		return "--rotate needs a trace that is a file: -o FILE";
+	return NULL;
+}
+
+static int read_aspect_files(struct trace_options *options, struct why *why)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < options->aspect_files.n_items && r >= 0; i++)
+		r = aspect_file_read(options->aspect_files.items[i], &options->aspects, why);
+	return r;
+}
+
+int trace_options_check(struct trace_options *options, const struct command *command)
+{
+	const char *rotation = check_rotation(options);
+	struct why why = {0};
+	enum site_mode mode;
+	int r = read_aspect_files(options, &why);
+
+	if (r < 0)
+		fprintf(stderr, "perfflow: %s\n", why_text(&why, r));
+	else if (options->pfw_folder && !*options->pfw_folder)
+		command_usage_error(command, "--pfw= is followed by a folder");
+	else if (options->aspects.n_items == 0 && !options->pfw)
+		command_usage_error(command, "-p or -f is missing: which functions are to be traced?");
 	else if (options->returns && site_mode_parse(options->returns, &mode) < 0)
 		command_usage_error(command, RETURNS_ERROR, options->returns);
+	else if (options->interval_ms && (options->interval_ms < MIN_INTERVAL_MS || options->interval_ms > MAX_INTERVAL_MS))
+		command_usage_error(command, "the interval is a time from 10ms to 1m, as 100ms or 1s");
+	else if (rotation)
+		command_usage_error(command, "%s", rotation);
+	else if (options->has_budget && options->budget_permille < 0)
+		command_usage_error(command, "the budget is a share from 0.1%% to 100%% of a thread's time, as 5%%, or none");
 	else
 		return 0;
 	return -EINVAL;
@@ -115,6 +202,23 @@ int option_number(const char *text, int64_t min, int64_t max, int64_t *ret_numbe
 	return 0;
 }
 
+int option_size(const char *text, int64_t *ret_bytes)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	int64_t number;
+	char *end;
+
+	errno = 0;
+	number = strtoll(text, &end, 10);
+	unit = *end ? strchr(units, *end) : NULL;
+	if (errno || end == text || !unit || end[1] || number < 1 || number > INT32_MAX)
+		return -EINVAL;
+
+	*ret_bytes = number << (10 * (unit - units + 1));
+	return 0;
+}
+
 int option_duration(const char *text, int64_t *ret_ms)
 {
 	static const struct {
@@ -139,4 +243,22 @@ int option_duration(const char *text, int64_t *ret_ms)
 	}
 
 	return -EINVAL;
+}
+
+int option_budget(const char *text, int *ret_permille)
+{
+	double percent;
+	char *end;
+
+	if (strcmp(text, "none") == 0) {
+		*ret_permille = 0;
+		return 0;
+	}
+	if (strspn(text, "0123456789.") == 0)
+		return -EINVAL;
+	percent = strtod(text, &end);
+	if (strcmp(end, "%") != 0 || !(percent >= 0.1 && percent <= 100))
+		return -EINVAL;
+	*ret_permille = (int)(percent * 10 + 0.5);
+	return 0;
 }

@@ -117,8 +117,10 @@ void report_error(const struct reply *reply)
 	report_candidates(&list);
 }
 
-/* "12,345 spans", "1 span" */
-static const char *count(char buffer[64], int64_t number, const char *one, const char *many)
+#define COUNT_BYTES 160
+
+/* "12,345 spans", "1 span": the buffer has COUNT_BYTES */
+static const char *count(char *buffer, int64_t number, const char *one, const char *many)
 {
 	char digits[32];
 	size_t n, size = 0;
@@ -129,66 +131,124 @@ static const char *count(char buffer[64], int64_t number, const char *one, const
 		if ((n - i) % 3 == 1 && i + 1 < n)
 			buffer[size++] = ',';
 	}
-	snprintf(buffer + size, 64 - size, " %s", number == 1 ? one : many);
+	snprintf(buffer + size, COUNT_BYTES - size, " %s", number == 1 ? one : many);
 
 	return buffer;
+}
+
+/* What is missing, in words. */
+static const struct {
+	const char *name, *one, *many;
+} losses_known[] = {
+	{"ring_full", "record that found no room in a ring", "records that found no room in a ring"},
+	{"too_deep", "call nested too deep", "calls nested too deep"},
+	{"no_thread_state", "call of a thread without memory", "calls of threads without memory"},
+	{"no_process", "process beyond the most that are followed", "processes beyond the most that are followed"},
+	{"items", "span or mark without its arguments, metrics or stack", "spans and marks without their arguments, metrics or stack"},
+	{"over_rate", "record beyond what may be sent in a second", "records beyond what may be sent in a second"},
+	{"bad_records", "record that could not be understood", "records that could not be understood"},
+	{"not_written", "event that could not be written", "events that could not be written"},
+	{"missed_runs", "run of the kernel side that the kernel left out", "runs of the kernel side that the kernel left out"},
+};
+
+static void append_loss(struct text *list, const char *name, int64_t number)
+{
+	const char *one = name, *many = name;
+	char buffer[COUNT_BYTES];
+
+	if (number <= 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(losses_known); i++) {
+		if (strcmp(losses_known[i].name, name) == 0) {
+			one = losses_known[i].one;
+			many = losses_known[i].many;
+		}
+	}
+	text_printf(list, "%s%s", list->size > 0 ? ", " : "", count(buffer, number, one, many));
+}
+
+static void report_limited(struct json_object *session)
+{
+	struct json_object *limited = member_object(session, "limited", json_type_array);
+	int64_t left_out = member_number(session, "left_out");
+	size_t n = limited ? json_object_array_length(limited) : 0;
+	char calls[COUNT_BYTES];
+
+	if (left_out)
+		report("left out of functions that were sampled to keep the budget: %s", count(calls, left_out, "call", "calls"));
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *item = json_object_array_get_idx(limited, i);
+
+		report("'%s' (%s) is %s at the end, to keep the budget", member_string(item, "function"),
+		       member_string(item, "module"), member_string(item, "state"));
+	}
 }
 
 static void report_losses(struct json_object *session)
 {
 	struct json_object *losses = member_object(session, "losses", json_type_object);
 	struct json_object *warnings = member_object(session, "warnings", json_type_array);
+	struct json_object *limited = member_object(session, "limited", json_type_array);
 	_cleanup_(text_done) struct text list = {0};
-	char buffer[64];
+	bool is_limited = member_number(session, "left_out") || (limited && json_object_array_length(limited));
 
+	report_limited(session);
 	if (member_number(session, "lost") == 0) {
-		report(warnings && json_object_array_length(warnings)
-			       ? "nothing was lost of what was woven; see the warnings"
-			       : "complete: nothing was lost");
+		if (is_limited)
+			report("nothing else was lost");
+		else
+			report(warnings && json_object_array_length(warnings)
+				       ? "nothing was lost of what was woven; see the warnings"
+				       : "complete: nothing was lost");
 		return;
 	}
 
 	if (losses) {
-		json_object_object_foreach (losses, name, value) {
-			int64_t number = json_object_get_int64(value);
-
-			if (number > 0)
-				text_printf(&list, "%s%lld %s", list.size > 0 ? ", " : "",
-					    (long long)number, name);
-		}
+		json_object_object_foreach (losses, name, value)
+			append_loss(&list, name, json_object_get_int64(value));
 	}
-	report("lost %s: %s", count(buffer, member_number(session, "lost"), "record", "records"),
-	       list.data ? list.data : "for reasons unknown");
+	report("missing: %s", list.data ? list.data : "something, for reasons unknown");
 }
 
-static void report_place(struct json_object *session, const char *trace_name)
+static void report_place(struct json_object *session, bool has_trace, const char *trace_name)
 {
-	char size[32];
+	int64_t n_files = member_number(session, "pfw_files");
+	char size[32], files[COUNT_BYTES];
 
 	text_format_bytes(size, (unsigned long long)member_number(session, "bytes"));
-	if (trace_name)
+	if (has_trace && member_number(session, "pieces") > 0)
+		report("trace: %s of %s, the first is %s; each can be opened at https://ui.perfetto.dev",
+		       count(files, member_number(session, "pieces"), "piece", "pieces"), size, trace_name);
+	else if (has_trace && trace_name)
 		report("trace: %s (%s); open it at https://ui.perfetto.dev or with "
 		       "chrome://tracing",
 		       trace_name, size);
-	else
+	else if (has_trace)
 		report("trace: standard output (%s)", size);
+	if (!has_trace || n_files > 0)
+		report("%s of PerfFlowAspect's form", count(files, n_files, "file", "files"));
 }
 
-void report_summary(struct json_object *session, const char *trace_name)
+void report_summary(struct json_object *session, bool has_trace, const char *trace_name)
 {
 	struct json_object *warnings = member_object(session, "warnings", json_type_array);
-	char processes[64], spans[64], functions[64], binaries[64];
+	char processes[COUNT_BYTES], spans[COUNT_BYTES], marks[COUNT_BYTES + 2] = "", functions[COUNT_BYTES], binaries[COUNT_BYTES];
+	int64_t n_marks = member_number(session, "marks");
 
 	for (size_t i = 0; warnings && i < json_object_array_length(warnings); i++)
 		report("warning: %s",
 		       json_object_get_string(json_object_array_get_idx(warnings, i)));
-	report("%s, %s of %s in %s",
+	if (n_marks) {
+		strcpy(marks, ", ");
+		count(marks + 2, n_marks, "mark", "marks");
+	}
+	report("%s, %s%s of %s in %s",
 	       count(processes, member_number(session, "processes"), "process", "processes"),
-	       count(spans, member_number(session, "spans"), "span", "spans"),
+	       count(spans, member_number(session, "spans"), "span", "spans"), marks,
 	       count(functions, member_number(session, "functions"), "function", "functions"),
 	       count(binaries, member_number(session, "binaries"), "binary", "binaries"));
 	report_losses(session);
-	report_place(session, trace_name);
+	report_place(session, has_trace, trace_name);
 }
 
 static void append_scope(struct text *line, struct json_object *scope)
@@ -219,11 +279,38 @@ static void append_aspects(struct text *line, struct json_object *aspects)
 	}
 }
 
+/* Functions that the budget has something left out of, each on a line below its session. */
+static void print_limited(struct json_object *limited)
+{
+	for (size_t i = 0; limited && i < json_object_array_length(limited); i++) {
+		struct json_object *item = json_object_array_get_idx(limited, i);
+		_cleanup_(text_done) struct text function = {0}, module = {0};
+		long long permille = member_number(item, "permille");
+
+		if (text_append_clean(&function, member_string(item, "function")) < 0 ||
+		    text_append_clean(&module, member_string(item, "module")) < 0)
+			return;
+		printf("     %s: '%s' (%s) cost thread %lld of process %lld %lld.%lld%% of its time\n",
+		       member_string(item, "state"), function.data, module.data,
+		       (long long)member_number(item, "tid"), (long long)member_number(item, "pid"), permille / 10,
+		       permille % 10);
+	}
+}
+
+/* Nobody knows what there was in the end of a session that was cut. */
+static const char *table_number(struct json_object *session, const char *name, char buffer[32])
+{
+	if (strcmp(member_string(session, "state"), "cut") == 0)
+		return "?";
+	snprintf(buffer, 32, "%lld", (long long)member_number(session, name));
+	return buffer;
+}
+
 static void report_session(struct json_object *session)
 {
 	_cleanup_(text_done) struct text scope = {0}, aspects = {0}, reason = {0};
 	time_t started = (time_t)(member_number(session, "started_us") / 1000000);
-	char when[32] = "";
+	char when[32] = "", spans[32], lost[32];
 	struct tm local;
 
 	append_scope(&scope, member_object(session, "scope", json_type_object));
@@ -232,15 +319,14 @@ static void report_session(struct json_object *session)
 	if (localtime_r(&started, &local))
 		strftime(when, sizeof(when), "%F %T", &local);
 
-	printf("%-4lld %-8s %-19s %9lld %11lld %8lld  %-24s %s",
-	       (long long)member_number(session, "id"), member_string(session, "state"), when,
-	       (long long)member_number(session, "functions"),
-	       (long long)member_number(session, "spans"),
-	       (long long)member_number(session, "lost"), scope.data ? scope.data : "",
+	printf("%-4lld %-8s %-19s %9lld %11s %8s  %-24s %s", (long long)member_number(session, "id"),
+	       member_string(session, "state"), when, (long long)member_number(session, "functions"),
+	       table_number(session, "spans", spans), table_number(session, "lost", lost), scope.data ? scope.data : "",
 	       aspects.data ? aspects.data : "");
 	if (reason.size > 0)
 		printf("  (%s)", reason.data);
 	putchar('\n');
+	print_limited(member_object(session, "limited", json_type_array));
 }
 
 void report_sessions(struct json_object *sessions)

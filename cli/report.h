@@ -4,6 +4,7 @@
 #define PERFFLOW_CLI_REPORT_H
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "client.h"
@@ -23,9 +24,9 @@ void report_error(const struct reply *reply);
 
 /*
  * Prints what a trace holds, what it lacks, where it is (NULL: on standard output), and what else
- * there is to know.
+ * there is to know. Without a trace there are files of processes alone.
  */
-void report_summary(struct json_object *session, const char *trace_name);
+void report_summary(struct json_object *session, bool has_trace, const char *trace_name);
 
 /* Prints a table of sessions for people. */
 void report_sessions(struct json_object *sessions);

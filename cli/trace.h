@@ -23,14 +23,20 @@ struct trace {
 	struct client *client;
 	enum trace_state state;
 	char *path;  /* of the output, or NULL: standard output */
+	char *first_path; /* of its first piece, or NULL: it is one file */
 	bool is_new; /* the file is of our making */
-	int fd;
+	int fd; /* or -1: there are PerfFlowAspect's files alone */
+	pid_t files_pid; /* of the process that makes them, or 0 */
+	int files_fd;	 /* to it, for the daemon; or -1 */
+	pid_t pieces_pid; /* the same with the trace's next files */
+	int pieces_fd;
 	struct json_object *session; /* as the daemon told last */
+	size_t n_notices;	     /* of its, that were shown */
 };
 
 /*
- * Opens the output, named after pid if the options name none, and asks for the session. scope is
- * taken. On failure the reason is in why; trace_done() is due all the same.
+ * Opens the output, named after pid if the options name none, and asks for the session. With
+ * PerfFlowAspect's files there is an output only if the options name one. scope is taken. On failure the reason is in why; trace_done() is due all the same.
  */
 int trace_start(struct trace *trace, const struct trace_options *options, struct client *client,
 		struct json_object *scope, pid_t pid, struct why *why);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control/daemon.h"
+#include "inspect/inspection.h"
 #include "util/log.h"
 
 #define DEFAULT_SOCKET_PATH "/run/perfflow/io.perfflow"
@@ -22,6 +23,8 @@ static const char help[] =
 	"Traces the function calls of running programs, as its clients ask for.\n"
 	"\n"
 	"  --socket PATH      listen there ($PERFFLOW_SOCKET, " DEFAULT_SOCKET_PATH ")\n"
+	"  --config FILE      who may do what (" POLICY_DEFAULT_PATH ", if there is one)\n"
+	"  --check-config     say whether that is right, and end\n"
 	"  --connection FD    serve this connected socket alone and end with it\n"
 	"  --log-level LEVEL  error, warning, info or debug (info)\n"
 	"  --version          print the version\n"
@@ -73,10 +76,12 @@ static int parse_log_level(const char *text, enum log_level *ret_level)
 
 /* Returns 0, 1 if all is said and done, or -EINVAL. */
 static int parse_arguments(int argc, char **argv, struct daemon_config *config,
-			   enum log_level *ret_level)
+			   enum log_level *ret_level, bool *ret_only_check)
 {
 	static const struct option options[] = {
 		{"socket", required_argument, NULL, 's'},
+		{"config", required_argument, NULL, 'f'},
+		{"check-config", no_argument, NULL, 'k'},
 		{"connection", required_argument, NULL, 'c'},
 		{"log-level", required_argument, NULL, 'l'},
 		{"version", no_argument, NULL, 'v'},
@@ -89,6 +94,12 @@ static int parse_arguments(int argc, char **argv, struct daemon_config *config,
 		switch (c) {
 		case 's':
 			config->socket_path = optarg;
+			break;
+		case 'f':
+			config->policy_path = optarg;
+			break;
+		case 'k':
+			*ret_only_check = true;
 			break;
 		case 'c':
 			r = parse_connection(optarg, config);
@@ -112,6 +123,20 @@ static int parse_arguments(int argc, char **argv, struct daemon_config *config,
 	return r;
 }
 
+static int check_config(const struct daemon_config *config)
+{
+	struct why why = {0};
+	struct policy policy;
+	int r;
+
+	r = daemon_load_policy(config, &policy, &why);
+	if (r < 0) {
+		fprintf(stderr, "perfflowd: %s\n", why_text(&why, r));
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
 /* As root, or as a user to whom the service manager gave what is needed. */
 static bool has_rights(void)
 {
@@ -131,12 +156,16 @@ int main(int argc, char **argv)
 	struct daemon_config config = {
 		.socket_path = environment_path && *environment_path ? environment_path
 								     : DEFAULT_SOCKET_PATH,
+		.state_folder = getenv("STATE_DIRECTORY"),
 		.connection_fd = -1,
 	};
 	enum log_level level = LOG_LEVEL_INFO;
+	bool only_check = false;
 	int r;
 
-	r = parse_arguments(argc, argv, &config, &level);
+	if (argc == 2 && strcmp(argv[1], INSPECTION_ARGUMENT) == 0)
+		inspection_run();
+	r = parse_arguments(argc, argv, &config, &level, &only_check);
 	if (r < 0) {
 		fputs("Try 'perfflowd --help'.\n", stderr);
 		return EXIT_USAGE;
@@ -144,6 +173,8 @@ int main(int argc, char **argv)
 	if (r > 0)
 		return EXIT_SUCCESS;
 
+	if (only_check)
+		return check_config(&config);
 	log_init(level);
 	if (!has_rights()) {
 		log_error("perfflowd has to be run as root, or with CAP_BPF");

@@ -29,7 +29,7 @@ shift $((OPTIND - 1))
 # What they print goes to stderr: standard output belongs to the command.
 "$source_folder/deploy/setup.sh" >&2
 (cd "$source_folder" && cmake --preset release &&
-	cmake --build --preset release --target perfflow perfflowd solver compressor workers) >&2
+	cmake --build --preset release --target perfflow perfflowd perfflow-python solver compressor workers) >&2
 
 if [ $# -eq 0 ]; then
 	workflow=$build/tests/targets/workflow

@@ -23,8 +23,8 @@ fail() {
 build_packages=(gcc g++ libc6-dev clang bpftool cmake ninja-build make pkg-config python3 file zlib1g-dev
 	libjson-c-dev libsystemd-dev libcapstone-dev liblzma-dev libinih-dev libpcre2-dev libiberty-dev libcmocka-dev)
 new_packages=(libbpf-dev libelf-dev libdw-dev) # newer than what Debian 12 began with
-test_packages=(lammps lammps-examples openmpi-bin bpftrace binutils lld util-linux procps shellcheck
-	busybox-static cpio golang-go gcc-multilib systemtap-sdt-dev libclang-rt-dev gfortran:gfortran rustc:rustc xz-utils:xz nodejs:node npm:npm chromium:chromium)
+test_packages=(systemd-container groff-base lammps lammps-examples openmpi-bin bpftrace binutils lld util-linux procps shellcheck
+	busybox-static cpio golang-go gcc-multilib dwz:dwz systemtap-sdt-dev libclang-rt-dev gfortran:gfortran rustc:rustc xz-utils:xz nodejs:node npm:npm chromium:chromium)
 new_test_packages=(python3-varlink qemu-system-x86) # the emulator of Debian 12 itself crashes newer kernels
 # Some Go sources carry the viewer of chrome://tracing, which is in no package of its own: the first of these that exists.
 viewer_packages=(golang-1.19-src golang-1.24-src)
@@ -170,6 +170,9 @@ case $codename in
 bookworm | trixie) ;;
 *) say "this is neither Debian 12 nor 13; trying the names that packages have in 13" ;;
 esac
+
+# of binutils itself in Debian 12
+[ "$codename" = bookworm ] || test_packages+=(binutils-gold:ld.gold)
 
 install_build
 case ${1:-} in

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# Installs what is missing, builds, and runs all tests: the unit tests under the sanitizers, then everything in release.
+# Installs what is missing, builds, and runs all tests: the unit tests under the sanitizers, what has threads
+# under that for threads, then everything in release.
 #
 #     deploy/test.sh [CTEST-OPTION...]
 #
@@ -12,12 +13,13 @@ root=()
 [ "$(id -u)" = 0 ] || root=(sudo --preserve-env)
 
 deploy/setup.sh --tests
-for preset in sanitize release; do
+for preset in sanitize tsan release; do
 	cmake --preset "$preset"
 	cmake --build --preset "$preset"
 done
 
 status=0
 ctest --preset sanitize "$@" || status=$?
+"${root[@]}" ctest --preset tsan "$@" || status=$?
 "${root[@]}" ctest --preset release "$@" || status=$?
 exit "$status"

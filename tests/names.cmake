@@ -8,9 +8,8 @@ target_link_options(fixture_marked PRIVATE -fno-sanitize=all -Wl,--build-id)
 set(marked_definitions FIXTURE_MARKED="$<TARGET_FILE:fixture_marked>"
 	FIXTURE_FOLDER="${CMAKE_CURRENT_SOURCE_DIR}/unit/fixtures")
 
-include(CheckIncludeFile)
-check_include_file(sys/sdt.h HAS_SDT_H)
-if(HAS_SDT_H)
+find_path(SDT_H sys/sdt.h) # asked again each time until it is there: it may be installed after a first build
+if(SDT_H)
 	target_sources(fixture_marked PRIVATE unit/fixtures/static_probes.c)
 	list(APPEND marked_definitions FIXTURE_HAS_STATIC_PROBES)
 else()

@@ -8,6 +8,8 @@
 #include <elf.h>
 #include <string.h>
 
+#include "perfflow/branch.h"
+
 #define WORD_BYTES 4
 
 static int64_t signed_bits(uint32_t word, unsigned int low, unsigned int n)
@@ -25,24 +27,21 @@ static void lead(struct instruction *instruction, enum instruction_kind kind, in
 static bool decode_branch(uint32_t word, struct instruction *instruction)
 {
 	bool is_set = word & 1u << 24;
+	uint8_t code = word & 15, number = word & 31;
 
 	if ((word & 0xff000000) == 0x54000000) { /* b.cond, and bc.cond */
-		uint8_t code = word & 15;
-
 		lead(instruction, code < 14 ? INSTRUCTION_BRANCH : INSTRUCTION_JUMP, signed_bits(word, 5, 19));
-		instruction->condition = (struct condition){CONDITION_FLAGS, code, 0};
+		instruction->condition.code = code;
 		return true;
 	}
-	if ((word & 0x7e000000) == 0x34000000) { /* cbz, cbnz */
-		lead(instruction, INSTRUCTION_BRANCH, signed_bits(word, 5, 19));
-		instruction->condition = (struct condition){is_set ? CONDITION_NOT_ZERO : CONDITION_ZERO, word & 31,
-							    word >> 31 ? 64 : 32};
+	if ((word & 0x7e000000) == 0x34000000) { /* cbz, cbnz; 31 is no register but zero */
+		lead(instruction, number < 31 ? INSTRUCTION_BRANCH : INSTRUCTION_REGISTER_BRANCH, signed_bits(word, 5, 19));
+		instruction->condition.code = PF_BRANCH_REGISTER | (is_set ? PF_BRANCH_NOT_ZERO : 0) |
+					      (word >> 31 ? PF_BRANCH_WIDE : 0) | number;
 		return true;
 	}
 	if ((word & 0x7e000000) == 0x36000000) { /* tbz, tbnz */
-		lead(instruction, INSTRUCTION_BRANCH, signed_bits(word, 5, 14));
-		instruction->condition = (struct condition){is_set ? CONDITION_BIT_SET : CONDITION_BIT_CLEAR, word & 31,
-							    (word >> 31) << 5 | (word >> 19 & 31)};
+		lead(instruction, INSTRUCTION_REGISTER_BRANCH, signed_bits(word, 5, 14));
 		return true;
 	}
 	return false;
@@ -95,40 +94,4 @@ bool instruction_decode(uint16_t machine, const uint8_t *code, size_t size, stru
 	if (machine == EM_X86_64)
 		return instruction_decode_x86(code, size, ret_instruction);
 	return instruction_decode_arm64(code, size, ret_instruction);
-}
-
-/* Both number their conditions in pairs: of each, the odd one is the opposite of the even one. */
-static bool flags_hold_x86(uint8_t code, uint64_t flags)
-{
-	bool cf = flags & 1, pf = flags & 1 << 2, zf = flags & 1 << 6, sf = flags & 1 << 7, of = flags & 1 << 11;
-	bool even[] = {of, cf, zf, cf || zf, sf, pf, sf != of, zf || sf != of};
-
-	return even[code >> 1 & 7] != (code & 1);
-}
-
-static bool flags_hold_arm64(uint8_t code, uint64_t flags)
-{
-	bool n = flags >> 31 & 1, z = flags >> 30 & 1, c = flags >> 29 & 1, v = flags >> 28 & 1;
-	bool even[] = {z, c, n, v, c && !z, n == v, !z && n == v, true};
-
-	return even[code >> 1 & 7] != (code < 14 && (code & 1));
-}
-
-bool condition_holds(uint16_t machine, struct condition condition, uint64_t flags, uint64_t value)
-{
-	uint64_t mask = condition.bits >= 64 ? UINT64_MAX : (1ULL << condition.bits) - 1;
-
-	switch (condition.test) {
-	case CONDITION_ZERO:
-		return (value & mask) == 0;
-	case CONDITION_NOT_ZERO:
-		return (value & mask) != 0;
-	case CONDITION_BIT_CLEAR:
-		return !(value >> (condition.bits & 63) & 1);
-	case CONDITION_BIT_SET:
-		return value >> (condition.bits & 63) & 1;
-	default:
-		return machine == EM_X86_64 ? flags_hold_x86(condition.code, flags)
-					    : flags_hold_arm64(condition.code, flags);
-	}
 }

@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -505,34 +507,48 @@ static bool is_go(const struct binary *binary)
 	return false;
 }
 
+/* What a link in /proc points to; false if it is none that says. */
+static bool read_link(const char *link, char target[PATH_MAX])
+{
+	ssize_t n = readlink(link, target, PATH_MAX - 1);
+
+	target[n > 0 ? n : 0] = '\0';
+	return n > 0 && target[0] == '/';
+}
+
+static void drop_deleted(char *path)
+{
+	static const char deleted[] = " (deleted)";
+	size_t size = strlen(path), n = strlen(deleted);
+
+	if (size > n && strcmp(path + size - n, deleted) == 0)
+		path[size - n] = '\0';
+}
+
 /*
  * What people call the file: /proc/PID/exe and map_files/RANGE are links whose own names say
  * nothing.
  */
 static int read_name(struct binary *binary)
 {
-	static const char deleted[] = " (deleted)";
-	char target[4096];
-	ssize_t n = -1;
+	char target[PATH_MAX], link[64];
 
-	if (strncmp(binary->path, "/proc/", 6) == 0)
-		n = readlink(binary->path, target, sizeof(target) - 1);
-	if (n <= 0 || target[0] != '/') {
-		binary->name = strdup(text_file_name(binary->path));
-	} else {
-		target[n] = '\0';
-		if (n > (ssize_t)strlen(deleted) &&
-		    strcmp(target + n - strlen(deleted), deleted) == 0)
-			target[n - strlen(deleted)] = '\0';
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", binary->fd);
+	read_link(link, target);
+	binary->location = strdup(target);
+	if (strncmp(binary->path, "/proc/", 6) == 0 && read_link(binary->path, target)) {
+		drop_deleted(target);
 		binary->name = strdup(text_file_name(target));
+	} else {
+		binary->name = strdup(text_file_name(binary->path));
 	}
-	return binary->name ? 0 : -ENOMEM;
+	return binary->name && binary->location ? 0 : -ENOMEM;
 }
 
-static int read_binary(struct binary *binary, struct why *why)
+/* That it is a regular file, and by its first bytes one that can be traced. */
+static int glance(struct binary *binary, struct why *why)
 {
 	struct stat status;
-	int r;
 
 	if (fstat(binary->fd, &status) < 0)
 		return why_set(why, -errno, "cannot read '%s'", binary->path);
@@ -543,8 +559,14 @@ static int read_binary(struct binary *binary, struct why *why)
 	binary->dev = status.st_dev;
 	binary->ino = status.st_ino;
 	binary->size = status.st_size;
+	return check_header(binary, why);
+}
 
-	r = check_header(binary, why);
+static int read_binary(struct binary *binary, struct why *why)
+{
+	int r;
+
+	r = glance(binary, why);
 	if (r < 0)
 		return r;
 	if (elf_version(EV_CURRENT) == EV_NONE)
@@ -564,10 +586,9 @@ static int read_binary(struct binary *binary, struct why *why)
 }
 
 /* Takes the descriptor, also on failure. */
-static int binary_new(int fd, const char *path, struct binary **ret_binary, struct why *why)
+static int binary_new(int fd, const char *path, struct binary **ret_binary)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;
-	int r;
 
 	binary = calloc(1, sizeof(*binary));
 	if (!binary) {
@@ -578,35 +599,92 @@ static int binary_new(int fd, const char *path, struct binary **ret_binary, stru
 	binary->path = strdup(path);
 	if (!binary->path)
 		return -ENOMEM;
-	r = read_name(binary);
-	if (r == 0)
-		r = read_binary(binary, why);
-	if (r < 0)
-		return r;
-
 	*ret_binary = take_ptr(binary);
 	return 0;
 }
 
-int binary_open(const char *path, struct binary **ret_binary, struct why *why)
+static int open_path(const char *path, int (*read)(struct binary *binary, struct why *why),
+		     struct binary **ret_binary, struct why *why)
 {
-	int fd;
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	int fd, r;
 
 	/* not blocking: the path may be that of a pipe */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return why_set(why, -errno, "cannot open '%s'", path);
-	return binary_new(fd, path, ret_binary, why);
+	r = binary_new(fd, path, &binary);
+	if (r == 0)
+		r = read_name(binary);
+	if (r == 0)
+		r = read(binary, why);
+	if (r == 0)
+		*ret_binary = take_ptr(binary);
+	return r;
+}
+
+int binary_open(const char *path, struct binary **ret_binary, struct why *why)
+{
+	return open_path(path, read_binary, ret_binary, why);
+}
+
+int binary_glance(const char *path, struct binary **ret_binary, struct why *why)
+{
+	return open_path(path, glance, ret_binary, why);
+}
+
+static int binary_copy(int fd, const char *path, struct binary **ret_binary, struct why *why)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return why_set(why, -errno, "cannot use the descriptor of '%s'", path);
+	return binary_new(copy, path, ret_binary);
+}
+
+static int open_fd(int fd, const char *path, int (*read)(struct binary *binary, struct why *why),
+		   struct binary **ret_binary, struct why *why)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	int r;
+
+	r = binary_copy(fd, path, &binary, why);
+	if (r == 0)
+		r = read_name(binary);
+	if (r == 0)
+		r = read(binary, why);
+	if (r == 0)
+		*ret_binary = take_ptr(binary);
+	return r;
 }
 
 int binary_open_fd(int fd, const char *path, struct binary **ret_binary, struct why *why)
 {
-	int copy;
+	return open_fd(fd, path, read_binary, ret_binary, why);
+}
 
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (copy < 0)
-		return why_set(why, -errno, "cannot use the descriptor of '%s'", path);
-	return binary_new(copy, path, ret_binary, why);
+int binary_glance_fd(int fd, const char *path, struct binary **ret_binary)
+{
+	return open_fd(fd, path, glance, ret_binary, NULL);
+}
+
+int binary_open_source(const struct binary_source *source, struct binary **ret_binary, struct why *why)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	int r;
+
+	r = binary_copy(source->fd, source->path, &binary, why);
+	if (r < 0)
+		return r;
+	binary->opener = source->opener;
+	binary->name = strdup(source->name);
+	binary->location = strdup(source->location);
+	if (!binary->name || !binary->location)
+		return -ENOMEM;
+	r = read_binary(binary, why);
+	if (r == 0)
+		*ret_binary = take_ptr(binary);
+	return r;
 }
 
 void binary_free(struct binary *binary)
@@ -622,6 +700,7 @@ void binary_free(struct binary *binary)
 	strings_done(&binary->needed);
 	free(binary->interpreter);
 	free(binary->soname);
+	free(binary->location);
 	free(binary->name);
 	free(binary->path);
 	free(binary);

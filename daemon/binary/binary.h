@@ -16,6 +16,16 @@
 #include "util/text.h"
 #include "util/why.h"
 
+/*
+ * How the reading of a binary comes to further files: its debug information. Where there is none, they are opened by who reads.
+ */
+struct binary_opener {
+	/* Returns a descriptor of a regular file, or a negative errno. *ret_location is where it is, free of links. */
+	int (*open)(void *userdata, const char *path, char **ret_location);
+	int (*download)(void *userdata, const char *build_id); /* the same from a debuginfod server */
+	void *userdata;
+};
+
 struct binary_segment { /* a PT_LOAD */
 	uint64_t address, file_offset, file_bytes, memory_bytes;
 	bool executable;
@@ -24,6 +34,7 @@ struct binary_segment { /* a PT_LOAD */
 struct binary {
 	char *path; /* as it was given: what people are shown */
 	char *name; /* its last part; of a link in /proc, of what it points to */
+	char *location; /* where the file is as we see it, free of links; "" if nobody can tell */
 	int fd;	    /* read-only; /proc/self/fd/N of it is what probes are attached to */
 	dev_t dev;
 	ino_t ino;
@@ -44,7 +55,8 @@ struct binary {
 	/* why no return probe is safe in it, for what is known of the processes that use it: a static fragment of a sentence, or
 	 * NULL; whoever knows the processes sets it */
 	const char *distrust;
-	void *elf; /* libelf's Elf, for the rest of binary/ */
+	const struct binary_opener *opener; /* of debug files, or NULL */
+	void *elf; /* libelf's Elf, for the rest of binary/; NULL if it was glanced at alone */
 };
 
 /*
@@ -55,6 +67,22 @@ struct binary {
 int binary_open(const char *path, struct binary **ret_binary, struct why *why);
 /* The same from a descriptor that the caller keeps; path is for people. */
 int binary_open_fd(int fd, const char *path, struct binary **ret_binary, struct why *why);
+
+/* A file that somebody else has opened, and all that its name tells. */
+struct binary_source {
+	int fd; /* the caller keeps it */
+	const char *path, *name, *location;
+	const struct binary_opener *opener; /* or NULL; lives as long as the binary */
+};
+int binary_open_source(const struct binary_source *source, struct binary **ret_binary, struct why *why);
+
+/*
+ * Opens the file and looks at its first bytes alone, which tell an ELF file for this machine: what else there is in it remains
+ * unknown, and the binary can be read no further.
+ */
+int binary_glance(const char *path, struct binary **ret_binary, struct why *why);
+int binary_glance_fd(int fd, const char *path, struct binary **ret_binary);
+
 void binary_free(struct binary *binary);
 DEFINE_CLEANUP(struct binary, binary_free)
 

@@ -19,9 +19,10 @@
 
 #include "binary/function.h"
 #include "binary/indirect.h"
+#include "binary/jumps.h"
 
 #define MAX_ENTRY_INSTRUCTIONS 8
-#define MAX_ENTRY_BYTES	       64
+#define MAX_ENTRY_BYTES	       JUMPS_MAX_BYTES
 
 struct code {
 	const struct binary *binary;
@@ -32,6 +33,8 @@ struct code {
 	uint64_t address, size;
 	bool has_switch;
 	struct code_exits exits; /* of it; handed out as copies */
+	struct jumps jumps; /* of the whole binary, read when a place behind an entry is first asked about: */
+	bool has_jumps;
 };
 
 int code_open(const struct binary *binary, const struct symbols *symbols, const struct unwind *unwind,
@@ -67,6 +70,7 @@ void code_close(struct code *code)
 	if (code->capstone)
 		cs_close(&code->capstone);
 	code_exits_done(&code->exits);
+	jumps_done(&code->jumps);
 	function_done(&code->function);
 	free(code);
 }
@@ -124,12 +128,17 @@ static bool returns_elsewhere(const struct function *function, uint64_t address)
 	return size >= 3 && bytes[0] == 0x89 && (bytes[1] & 0xc7) == 0x04 && bytes[2] == 0x24;
 }
 
-static int judge_indirect(struct code *code, const struct function_flow *flow)
+/* Whatever may add a piece, so that what lies in one is known before any jump is judged. */
+static int follow_flow(struct code *code, const struct function_flow *flow)
 {
 	struct function_flow copy = *flow; /* following a table may move the array */
 	enum indirect_kind kind;
 	int r;
 
+	if (copy.target)
+		return function_follow_jump(&code->function, copy.target);
+	if (copy.instruction.kind != INSTRUCTION_JUMP_INDIRECT)
+		return 0;
 	r = indirect_find_kind(code->capstone, code->insn, &code->function, copy.address, &kind);
 	if (r < 0)
 		return r;
@@ -142,48 +151,49 @@ static int judge_indirect(struct code *code, const struct function_flow *flow)
 	return 0;
 }
 
+/* A ret, or a jump to one. */
+static int judge_return(struct code *code, const struct function_flow *flow, enum code_exit_kind kind)
+{
+	if (returns_elsewhere(&code->function, flow->address))
+		not_complete(&code->exits, "it returns to an address that it has put on the stack");
+	return add_exit(code, flow, kind);
+}
+
 static int judge_jump(struct code *code, const struct function_flow *flow)
 {
-	struct function_flow copy = *flow;
-	enum code_exit_kind kind = CODE_EXIT_JUMP;
-	int r;
+	bool is_return = function_is_return(&code->function, flow->target);
 
-	r = function_follow(&code->function, copy.target);
-	if (r < 0)
-		return r;
-	if (function_piece_at(&code->function, copy.target)) {
-		if (copy.target == code->function.entry)
+	if (function_piece_at(&code->function, flow->target)) {
+		if (flow->target == code->function.entry)
 			code->exits.loops_to_entry = true;
 		return 0;
 	}
-	if (copy.instruction.kind == INSTRUCTION_COUNT_BRANCH) {
-		not_complete(&code->exits, "it leaves by a loop instruction");
+	if (flow->instruction.kind == INSTRUCTION_REGISTER_BRANCH) {
+		not_complete(&code->exits, "it leaves by a branch on a bit or a count");
 		return 0;
 	}
-	if (copy.instruction.kind == INSTRUCTION_BRANCH)
-		kind = CODE_EXIT_BRANCH;
-	return add_exit(code, &copy, kind);
+	if (flow->instruction.kind == INSTRUCTION_BRANCH)
+		return is_return ? judge_return(code, flow, CODE_EXIT_BRANCH_TO_RETURN) : add_exit(code, flow, CODE_EXIT_BRANCH);
+	return is_return ? judge_return(code, flow, CODE_EXIT_RETURN) : add_exit(code, flow, CODE_EXIT_JUMP);
 }
 
 static int judge_flow(struct code *code, const struct function_flow *flow)
 {
 	switch (flow->instruction.kind) {
 	case INSTRUCTION_RETURN:
-		if (returns_elsewhere(&code->function, flow->address))
-			not_complete(&code->exits, "it returns to an address that it has put on the stack");
-		return add_exit(code, flow, CODE_EXIT_RETURN);
+		return judge_return(code, flow, CODE_EXIT_RETURN);
 	case INSTRUCTION_CALL:
 		code->exits.calls_nobody = false;
 		return 0;
 	case INSTRUCTION_FAR:
 		not_complete(&code->exits, "it leaves by a far jump or return");
 		return 0;
-	case INSTRUCTION_JUMP_INDIRECT:
-		return judge_indirect(code, flow);
-	case INSTRUCTION_TRAP:
-		return 0;
-	default:
+	case INSTRUCTION_JUMP:
+	case INSTRUCTION_BRANCH:
+	case INSTRUCTION_REGISTER_BRANCH:
 		return judge_jump(code, flow);
+	default:
+		return 0;
 	}
 }
 
@@ -229,12 +239,14 @@ static int read_function(struct code *code, const struct symbol *symbol)
 
 	r = function_read(&code->function, symbol);
 	for (size_t i = 0; r == 0 && i < code->function.n_flows; i++)
+		r = follow_flow(code, &code->function.flows[i]);
+	for (size_t i = 0; r == 0 && i < code->function.n_flows; i++)
 		r = judge_flow(code, &code->function.flows[i]);
 	if (r < 0)
 		return r;
 	check_whole(code);
 	for (size_t i = 0; i < exits->n_items; i++)
-		exits->calls_nobody &= exits->items[i].kind == CODE_EXIT_RETURN;
+		exits->calls_nobody &= code_exit_is_return(exits->items[i].kind);
 	exits->calls_nobody &= exits->is_complete;
 	if (exits->n_items)
 		qsort(exits->items, exits->n_items, sizeof(*exits->items), by_offset);
@@ -265,6 +277,7 @@ int code_find_exits(struct code *code, const struct symbol *symbol, struct code_
 	return 0;
 }
 
+/* Those of vectors carry arguments too, but nobody can read them at a probe. */
 static bool carries_argument(unsigned int reg)
 {
 	switch (reg) {
@@ -298,18 +311,21 @@ static bool carries_argument(unsigned int reg)
 	case X86_REG_ESP:
 		return true;
 	}
-	return (reg >= X86_REG_XMM0 && reg <= X86_REG_XMM7) || (reg >= X86_REG_YMM0 && reg <= X86_REG_YMM7) ||
-	       (reg >= X86_REG_ZMM0 && reg <= X86_REG_ZMM7);
+	return false;
 }
 
-/* Whether a probe behind the instruction sees what one before it would: the same stack pointer, the same arguments. */
+/* Whether a probe behind the instruction, of size bytes, sees what one before it would: the stack pointer and the arguments. */
 static bool is_harmless(struct code *code, const uint8_t *bytes, size_t size, uint64_t address)
 {
 	cs_regs read, written;
 	uint8_t n_read = 0, n_written = 0;
 
-	if (!cs_disasm_iter(code->capstone, &bytes, &size, &address, code->insn) ||
+	if (!cs_disasm_iter(code->capstone, &bytes, &size, &address, code->insn) || size != 0 ||
 	    cs_regs_access(code->capstone, code->insn, read, &n_read, written, &n_written) != CS_ERR_OK)
+		return false;
+	/* what a system call does to registers, and enter to the stack pointer, Capstone does not tell; xbegin leads elsewhere */
+	if (cs_insn_group(code->capstone, code->insn, CS_GRP_INT) || code->insn->id == X86_INS_ENTER ||
+	    code->insn->id == X86_INS_XBEGIN)
 		return false;
 	for (uint8_t i = 0; i < n_written; i++) {
 		if (carries_argument(written[i]))
@@ -339,42 +355,71 @@ static bool is_push(const uint8_t *bytes, size_t size)
 	return size >= 1 && bytes[0] >= 0x50 && bytes[0] <= 0x57;
 }
 
-/* No compiler makes the head of a loop of a push, so behind endbr64 it can be had without reading the function. */
+/*
+ * Whether anything but what runs on from the entry leads to the target, or to what lies before it. No compiler makes the head
+ * of a loop of a push, so behind endbr64 it can be had without asking.
+ */
 static bool is_jumped_over(struct code *code, const struct symbol *symbol, uint64_t target)
 {
+	const struct function *function = &code->function;
+	const struct symbol *nearest = symbols_before(function->symbols, target);
+
+	if (nearest && nearest->address > symbol->address) /* another function begins there */
+		return true;
 	if (read_function(code, symbol) < 0 || !code->exits.is_complete || code->has_switch)
 		return true;
-	for (size_t i = 0; i < code->function.n_flows; i++) {
-		uint64_t to = code->function.flows[i].target;
+	if (!code->has_jumps && jumps_read(code->binary, function->symbols, function->unwind, &code->jumps) < 0)
+		return true;
+	code->has_jumps = true;
+	return jumps_lead_behind(&code->jumps, symbol->address, target);
+}
 
-		if (to > symbol->address && to <= target)
-			return true;
+/* Offsets from the entry, within what runs on from it and changes nothing that a probe would look at. */
+struct entry_places {
+	size_t emulated, allowed; /* the first instruction of that kind, or NOWHERE */
+	bool is_push_behind_endbr; /* the emulated one */
+};
+#define NOWHERE SIZE_MAX
+
+static struct entry_places find_entry_places(struct code *code, const struct symbol *symbol, const uint8_t *bytes, size_t size)
+{
+	struct entry_places places = {NOWHERE, NOWHERE, false};
+	struct instruction instruction;
+
+	for (size_t i = 0, at = 0; i < MAX_ENTRY_INSTRUCTIONS && at < size; i++, at += instruction.size) {
+		const uint8_t *here = bytes + at;
+		size_t left = size - at;
+		bool only_endbr = i == 1 && is_endbr64(bytes, size);
+
+		if (i == 0 || only_endbr || !is_nop5(here, left)) {
+			if (places.allowed == NOWHERE && !instruction_is_refused(EM_X86_64, here, left))
+				places.allowed = at;
+			if (instruction_is_emulated(EM_X86_64, here, left)) {
+				places.emulated = at;
+				places.is_push_behind_endbr = only_endbr && is_push(here, left);
+				break;
+			}
+		}
+		if (!instruction_decode_x86(here, left, &instruction) ||
+		    (instruction.kind != INSTRUCTION_PLAIN && instruction.kind != INSTRUCTION_NOP) ||
+		    !is_harmless(code, here, instruction.size, symbol->address + at))
+			break;
 	}
-	return false;
+	return places;
 }
 
 /* How many bytes behind the entry the probe goes. */
 static size_t entry_shift(struct code *code, const struct symbol *symbol, const uint8_t *bytes, size_t size)
 {
-	struct instruction instruction;
-	size_t at = 0;
+	struct entry_places places = find_entry_places(code, symbol, bytes, size);
 
-	for (int i = 0; i < MAX_ENTRY_INSTRUCTIONS && at < size; i++) {
-		bool only_endbr = i == 1 && is_endbr64(bytes, size);
-
-		if (instruction_is_emulated(EM_X86_64, bytes + at, size - at) &&
-		    (i == 0 || only_endbr || !is_nop5(bytes + at, size - at))) {
-			if (i == 0 || (only_endbr && is_push(bytes + at, size - at)))
-				return at;
-			return is_jumped_over(code, symbol, symbol->address + at) ? 0 : at;
-		}
-		if (!instruction_decode_x86(bytes + at, size - at, &instruction) ||
-		    (instruction.kind != INSTRUCTION_PLAIN && instruction.kind != INSTRUCTION_NOP) ||
-		    !is_harmless(code, bytes + at, size - at, symbol->address + at))
-			return 0;
-		at += instruction.size;
-	}
-	return 0;
+	if (places.emulated != NOWHERE && (places.emulated == 0 || places.is_push_behind_endbr ||
+					   !is_jumped_over(code, symbol, symbol->address + places.emulated)))
+		return places.emulated;
+	if (places.allowed == 0 || places.allowed == NOWHERE ||
+	    is_jumped_over(code, symbol, symbol->address + places.allowed))
+		return 0;
+	return places.allowed;
 }
 
 static void describe(struct code *code, const uint8_t *bytes, size_t size, uint64_t address, struct code_entry *entry)

@@ -27,16 +27,29 @@ void code_close(struct code *code);
 DEFINE_CLEANUP(struct code, code_close)
 
 enum code_exit_kind {
-	CODE_EXIT_RETURN, /* ret: the stack pointer is as at the entry */
+	CODE_EXIT_RETURN, /* ret, or a jump to one: the stack pointer is as at the entry */
 	CODE_EXIT_JUMP,	  /* a jump out of the function: a tail call, if the stack pointer is as at the entry */
 	CODE_EXIT_BRANCH, /* the same, if its condition holds: a probe there is hit in either case */
+	CODE_EXIT_BRANCH_TO_RETURN, /* a return, if its condition holds */
+	CODE_EXIT_KINDS,
 };
+
+/* Whether the function returns there, and leaves its result. */
+static inline bool code_exit_is_return(enum code_exit_kind kind)
+{
+	return kind == CODE_EXIT_RETURN || kind == CODE_EXIT_BRANCH_TO_RETURN;
+}
+
+static inline bool code_exit_has_condition(enum code_exit_kind kind)
+{
+	return kind == CODE_EXIT_BRANCH || kind == CODE_EXIT_BRANCH_TO_RETURN;
+}
 
 struct code_exit {
 	uint64_t file_offset;
 	enum code_exit_kind kind;
 	bool is_emulated; /* the kernel need not single-step the instruction */
-	struct condition condition; /* of a branch */
+	struct branch condition; /* of a branch */
 };
 
 struct code_exits {
@@ -64,9 +77,11 @@ struct code_entry {
 
 /*
  * Chooses the cheapest place for an entry probe: the entry itself, or the first emulated instruction of the entry block
- * where nothing before it branches, touches the stack pointer or overwrites a register that carries an argument, and where
- * no jump of the function lands between (or on it, for then it would be hit more than once a call). Never on a nop5 inside
- * of a function, where the red zone may be in use, but behind endbr64 alone. -EBADMSG: its bytes are no code.
+ * where nothing before it branches, touches the stack pointer or overwrites a general register that carries an argument, and
+ * where no jump of the function lands between (or on it, for then it would be hit more than once a call). Never on a nop5
+ * inside of a function, where the red zone may be in use, but behind endbr64 alone. Where the kernel refuses a probe on the
+ * entry, and none behind it is emulated, the same way the first that it allows; if there is none either, it stays the
+ * entry. -EBADMSG: its bytes are no code.
  */
 int code_find_entry(struct code *code, const struct symbol *symbol, struct code_entry *ret_entry);
 

@@ -22,10 +22,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <zlib.h>
 
 #include "binary/section.h"
+#include "util/now.h"
 
 #define DEBUG_FOLDER	     "/usr/lib/debug"
 #define MAX_PACKED_BYTES     (64U << 20)
@@ -47,6 +47,7 @@ void debug_file_close(struct debug_file *file)
 	if (file->fd >= 0)
 		close(file->fd);
 	free(file->bytes);
+	free(file->location);
 	*file = (struct debug_file){.fd = -1};
 }
 
@@ -58,11 +59,22 @@ static bool is_for_machine(Elf *elf, const struct binary *binary)
 	       gelf_getehdr(elf, &header) && header.e_machine == binary->machine;
 }
 
-/* A regular file only: to open anything else may do something. */
-static int open_regular(const char *path)
+/* Where a descriptor's file is, as it is seen from here. */
+static char *locate(int fd)
 {
-	_cleanup_close_ int handle = open(path, O_PATH | O_CLOEXEC);
-	char link[64];
+	char link[64], location[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, location, sizeof(location) - 1);
+	location[n > 0 ? n : 0] = '\0';
+	return strdup(location);
+}
+
+int debug_file_open_path(const char *path, char **ret_location)
+{
+	_cleanup_close_ int handle = open(path, O_PATH | O_CLOEXEC), fd = -1;
+	char link[64], *location;
 	struct stat status;
 
 	if (handle < 0 || fstat(handle, &status) < 0)
@@ -70,30 +82,56 @@ static int open_regular(const char *path)
 	if (!S_ISREG(status.st_mode))
 		return -ENOENT;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", handle);
-	return open(link, O_RDONLY | O_CLOEXEC);
+	fd = open(link, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	location = locate(fd);
+	if (!location)
+		return -ENOMEM;
+	*ret_location = location;
+	return take_fd(fd);
 }
 
-/* Takes the descriptor. */
-static int use_descriptor(const struct binary *binary, int fd, struct debug_file *ret_file)
+static int open_regular(const struct binary *binary, const char *path, struct debug_file *file)
 {
-	struct debug_file file = {.fd = fd};
+	const struct binary_opener *opener = binary->opener;
 
-	if (fd < 0)
-		return -ENOENT;
-	file.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!is_for_machine(file.elf, binary)) {
-		debug_file_close(&file);
+	file->fd = opener ? opener->open(opener->userdata, path, &file->location)
+			  : debug_file_open_path(path, &file->location);
+	return file->fd < 0 ? file->fd : 0;
+}
+
+/* Takes what was opened. */
+static int use_file(const struct binary *binary, struct debug_file *file, struct debug_file *ret_file)
+{
+	file->elf = file->fd < 0 ? NULL : elf_begin(file->fd, ELF_C_READ, NULL);
+	if (!is_for_machine(file->elf, binary)) {
+		debug_file_close(file);
 		return -ENOENT;
 	}
-	*ret_file = file;
+	*ret_file = *file;
 	return 0;
+}
+
+static int use_path(const struct binary *binary, const char *path, struct debug_file *ret_file)
+{
+	struct debug_file file = {.fd = -1};
+	int r = open_regular(binary, path, &file);
+
+	return r < 0 ? -ENOENT : use_file(binary, &file, ret_file);
+}
+
+static void cut_folder(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
 }
 
 static void place_init(struct place *place, const struct binary *binary)
 {
-	char link[64], *slash;
 	const char *p = binary->path;
-	ssize_t n;
 
 	*place = (struct place){};
 	if (strncmp(p, "/proc/", 6) == 0) {
@@ -105,14 +143,9 @@ static void place_init(struct place *place, const struct binary *binary)
 			snprintf(place->folder, sizeof(place->folder), "%s", p + 5);
 		}
 	}
-	if (!place->root[0]) {
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", binary->fd);
-		n = readlink(link, place->folder, sizeof(place->folder) - 1);
-		place->folder[n > 0 ? n : 0] = '\0';
-	}
-	slash = strrchr(place->folder, '/');
-	if (slash)
-		*slash = '\0';
+	if (!place->root[0])
+		snprintf(place->folder, sizeof(place->folder), "%s", binary->location);
+	cut_folder(place->folder);
 }
 
 static int open_by_build_id(const struct binary *binary, const char *root,
@@ -125,7 +158,7 @@ static int open_by_build_id(const struct binary *binary, const char *root,
 		return -ENOENT;
 	snprintf(path, sizeof(path), "%s" DEBUG_FOLDER "/.build-id/%.2s/%s.debug", root, id,
 		 id + 2);
-	return use_descriptor(binary, open_regular(path), ret_file);
+	return use_path(binary, path, ret_file);
 }
 
 /* Of one of the two; 1 if it is the same, 0 if another, -ENOENT if one has none. */
@@ -165,7 +198,7 @@ static int open_by_path(const struct binary *binary, const char *path, GElf_Word
 	struct stat status;
 	int r;
 
-	r = use_descriptor(binary, open_regular(path), ret_file);
+	r = use_path(binary, path, ret_file);
 	if (r < 0)
 		return r;
 	r = has_build_id(binary, ret_file->elf);
@@ -223,22 +256,14 @@ struct downloader {
 };
 
 /* The callback is handed nothing of ours in the versions before 0.179. */
-static _Thread_local time_t download_end;
-
-static time_t now_seconds(void)
-{
-	struct timespec now = {};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
+static _Thread_local uint64_t download_end_ns;
 
 static int is_late(struct debuginfod_client *client, long a, long b)
 {
 	(void)client;
 	(void)a;
 	(void)b;
-	return now_seconds() > download_end;
+	return clock_now_ns(CLOCK_MONOTONIC) > download_end_ns;
 }
 
 static bool downloader_init(struct downloader *downloader, void *library)
@@ -257,7 +282,7 @@ static int download(const struct downloader *downloader, const char *build_id)
 
 	if (!client)
 		return -ENOENT;
-	download_end = now_seconds() + MAX_DOWNLOAD_SECONDS;
+	download_end_ns = clock_now_ns(CLOCK_MONOTONIC) + MAX_DOWNLOAD_SECONDS * 1000000000ULL;
 	downloader->set_progress(client, is_late);
 	fd = downloader->find(client, (const unsigned char *)build_id, 0, NULL);
 	downloader->end(client);
@@ -265,19 +290,29 @@ static int download(const struct downloader *downloader, const char *build_id)
 }
 
 /* The library stays loaded: what it sets up for a process cannot be taken back. */
-static int open_from_server(const struct binary *binary, struct debug_file *ret_file)
+int debug_file_download(const char *build_id)
 {
 	struct downloader downloader;
 	void *library;
 
-	if (!binary->build_id[0] || !downloads_are_wanted())
+	if (!build_id[0] || !downloads_are_wanted())
 		return -ENOENT;
 	library = dlopen("libdebuginfod.so.1", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-	if (!library)
+	if (!library || !downloader_init(&downloader, library))
 		return -ENOENT;
-	if (!downloader_init(&downloader, library))
+	return download(&downloader, build_id);
+}
+
+static int open_from_server(const struct binary *binary, struct debug_file *ret_file)
+{
+	const struct binary_opener *opener = binary->opener;
+	struct debug_file file = {.fd = -1};
+
+	if (!binary->build_id[0])
 		return -ENOENT;
-	return use_descriptor(binary, download(&downloader, binary->build_id), ret_file);
+	file.fd = opener ? opener->download(opener->userdata, binary->build_id)
+			 : debug_file_download(binary->build_id);
+	return use_file(binary, &file, ret_file);
 }
 
 int debug_file_open(const struct binary *binary, struct debug_file *ret_file)
@@ -295,6 +330,59 @@ int debug_file_open(const struct binary *binary, struct debug_file *ret_file)
 		r = open_from_server(binary, &file);
 	if (r == 0)
 		*ret_file = file;
+	return r;
+}
+
+static int open_common_by_path(const struct binary *binary, const char *path, const void *build_id,
+			       size_t id_bytes, struct debug_file *ret_file)
+{
+	const void *bytes;
+	int r;
+
+	r = use_path(binary, path, ret_file);
+	if (r < 0)
+		return r;
+	if (dwelf_elf_gnu_build_id(ret_file->elf, &bytes) == (ssize_t)id_bytes &&
+	    memcmp(bytes, build_id, id_bytes) == 0)
+		return 0;
+	debug_file_close(ret_file);
+	return -ENOENT;
+}
+
+static bool folder_of(const char *location, char folder[PATH_MAX])
+{
+	snprintf(folder, PATH_MAX, "%s", location);
+	cut_folder(folder);
+	return strchr(location, '/');
+}
+
+int debug_file_open_common(const struct binary *binary, const struct debug_file *debug,
+			   const char *name, const void *build_id, size_t id_bytes,
+			   struct debug_file *ret_file)
+{
+	char path[2 * PATH_MAX], folder[PATH_MAX], hex[2 * 64 + 1] = "";
+	struct place place;
+	int r = -ENOENT;
+
+	if (id_bytes < 2 || 2 * id_bytes >= sizeof(hex))
+		return -ENOENT;
+	for (size_t i = 0; i < id_bytes; i++)
+		snprintf(hex + 2 * i, 3, "%02x", ((const unsigned char *)build_id)[i]);
+	place_init(&place, binary);
+	for (const char *root = place.root; r == -ENOENT && root; root = *root ? "" : NULL) {
+		snprintf(path, sizeof(path), "%s" DEBUG_FOLDER "/.build-id/%.2s/%s.debug", root,
+			 hex, hex + 2);
+		r = open_common_by_path(binary, path, build_id, id_bytes, ret_file);
+		if (r == -ENOENT && name[0] == '/' && strlen(name) < PATH_MAX) {
+			snprintf(path, sizeof(path), "%s%s", root, name);
+			r = open_common_by_path(binary, path, build_id, id_bytes, ret_file);
+		}
+	}
+	if (r == -ENOENT && name[0] != '/' && strlen(name) < PATH_MAX &&
+	    folder_of(debug->location ?: binary->location, folder)) {
+		snprintf(path, sizeof(path), "%s/%s", folder, name);
+		r = open_common_by_path(binary, path, build_id, id_bytes, ret_file);
+	}
 	return r;
 }
 

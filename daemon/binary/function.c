@@ -3,7 +3,9 @@
  * A function begins at its symbol. Compilers move unlikely code elsewhere (f.cold), optimisers share tails between functions,
  * and a stripped file names neither. So a jump is followed to whatever is not the start of a function with a name: to the
  * range of .eh_frame that holds its target, or into the midst of another function. What was a static function without
- * a name, left for by a tail call, so counts as a piece of its caller, which is what a return probe would say too.
+ * a name, left for by a tail call, so counts as a piece of its caller, which is what a return probe would say too. A jump to a
+ * ret is not followed: nothing of the function is left but to return, so that the jump is as good a place, and the ret, which
+ * others may have in common with it, would be hit by their calls too.
  *
  * Each piece is decoded from its start to its end, as disassemblers do, and not along its jumps: switch tables would hide
  * most of it. That this is right shows in the jumps, each of which must lead to the start of an instruction, in the
@@ -73,25 +75,9 @@ uint64_t function_previous(const struct function *function, uint64_t address)
 	return 0;
 }
 
-/* The last symbol that is not behind the address, or NULL. */
-static const struct symbol *symbol_before(const struct symbols *symbols, uint64_t address)
-{
-	size_t low = 0, high = symbols->n_items;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (symbols->items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low ? &symbols->items[low - 1] : NULL;
-}
-
 bool function_is_unnamed(const struct function *function, uint64_t address)
 {
-	const struct symbol *symbol = symbol_before(function->symbols, address);
+	const struct symbol *symbol = symbols_before(function->symbols, address);
 
 	if (symbol && (symbol->address == address || address - symbol->address < symbol->size))
 		return false;
@@ -177,7 +163,7 @@ static int add_flow(struct function *function, uint64_t address, const struct in
 		return r;
 	case INSTRUCTION_JUMP:
 	case INSTRUCTION_BRANCH:
-	case INSTRUCTION_COUNT_BRANCH:
+	case INSTRUCTION_REGISTER_BRANCH:
 		flow.target = address + instruction->size + instruction->displacement;
 		break;
 	}
@@ -258,6 +244,17 @@ static int add_piece(struct function *function, struct unwind_range range)
 	return decode_piece(function, &piece);
 }
 
+bool function_is_return(const struct function *function, uint64_t address)
+{
+	uint64_t offset;
+	uint8_t bytes[2];
+
+	if (function->binary->machine != EM_X86_64 || binary_file_offset(function->binary, address, &offset) < 0 ||
+	    binary_read(function->binary, offset, bytes, sizeof(bytes)) < (ssize_t)sizeof(bytes))
+		return false;
+	return bytes[0] == 0xc3 || (bytes[0] == 0xf3 && bytes[1] == 0xc3);
+}
+
 int function_follow(struct function *function, uint64_t target)
 {
 	const struct symbol *symbol;
@@ -266,7 +263,7 @@ int function_follow(struct function *function, uint64_t target)
 
 	if (function_piece_at(function, target))
 		return 0;
-	symbol = symbol_before(function->symbols, target);
+	symbol = symbols_before(function->symbols, target);
 	if ((symbol && symbol->address == target) || is_stub(function, target))
 		return 0;
 	known = unwind_find_range(function->unwind, target);
@@ -283,13 +280,28 @@ int function_follow(struct function *function, uint64_t target)
 	return add_piece(function, range);
 }
 
+/* Whether code lies there, with a name or without. */
+static bool is_known(const struct function *function, uint64_t address)
+{
+	const struct symbol *symbol = symbols_before(function->symbols, address);
+
+	return (symbol && address - symbol->address < symbol->size) || unwind_find_range(function->unwind, address);
+}
+
+int function_follow_jump(struct function *function, uint64_t target)
+{
+	if (is_known(function, target) && function_is_return(function, target))
+		return 0;
+	return function_follow(function, target);
+}
+
 static int follow_flows(struct function *function)
 {
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < function->n_flows && !function->problem; i++) {
 		if (function->flows[i].target)
-			r = function_follow(function, function->flows[i].target);
+			r = function_follow_jump(function, function->flows[i].target);
 	}
 	return r;
 }

@@ -45,8 +45,17 @@ struct function {
 int function_read(struct function *function, const struct symbol *symbol);
 void function_done(struct function *function);
 
-/* Adds what a target that was found otherwise leads to. */
+/* Adds what a case of a switch leads to. */
 int function_follow(struct function *function, uint64_t target);
+
+/*
+ * The same of a direct jump. One to a ret adds nothing: many functions have one in common where they are compiled with
+ * -mfunction-return=thunk-extern, and unless it lies in a piece that is there for another reason, the jump is the exit.
+ */
+int function_follow_jump(struct function *function, uint64_t target);
+
+/* Whether there is a ret, and nothing before it. */
+bool function_is_return(const struct function *function, uint64_t address);
 
 /* Whether code lies there that belongs to no function with a name. */
 bool function_is_unnamed(const struct function *function, uint64_t address);

@@ -19,31 +19,20 @@ enum instruction_kind {
 	INSTRUCTION_RETURN,
 	INSTRUCTION_JUMP,	  /* to displacement */
 	INSTRUCTION_BRANCH,	  /* the same if its condition holds */
-	INSTRUCTION_COUNT_BRANCH, /* x86-64's loop and jrcxz: the same if a register allows */
+	INSTRUCTION_REGISTER_BRANCH, /* the same by a register, in a way that perfflow/branch.h cannot tell: loop, jrcxz, tbz */
 	INSTRUCTION_JUMP_INDIRECT,
 	INSTRUCTION_FAR, /* x86-64's far jumps and returns, iret */
 };
 
-/* When a branch is taken. */
-enum condition_test {
-	CONDITION_FLAGS,     /* code: x86-64's 0 (o) to 15 (g) for eflags, AArch64's 0 (eq) to 13 (le) for pstate */
-	CONDITION_ZERO,	     /* AArch64, cbz: the lower `bits` bits of register `code` are zero (31 is xzr) */
-	CONDITION_NOT_ZERO,  /* cbnz */
-	CONDITION_BIT_CLEAR, /* tbz: bit number `bits` of register `code` is clear */
-	CONDITION_BIT_SET,   /* tbnz */
-};
-
-struct condition {
-	uint8_t test; /* enum condition_test */
-	uint8_t code;
-	uint8_t bits;
+struct branch {
+	uint8_t code; /* when it is taken: see perfflow/branch.h */
 };
 
 struct instruction {
 	uint8_t size;
 	uint8_t kind;	       /* enum instruction_kind */
 	bool is_relative;      /* displacement leads to memory that it refers to */
-	struct condition condition; /* of a branch */
+	struct branch condition; /* of a branch */
 	int64_t displacement;  /* from the end of the instruction */
 };
 
@@ -51,9 +40,6 @@ struct instruction {
 bool instruction_decode_x86(const uint8_t *code, size_t size, struct instruction *ret_instruction);
 bool instruction_decode_arm64(const uint8_t *code, size_t size, struct instruction *ret_instruction);
 bool instruction_decode(uint16_t machine, const uint8_t *code, size_t size, struct instruction *ret_instruction);
-
-/* Whether a branch is taken: flags are eflags or pstate, value is what the register of the condition holds. */
-bool condition_holds(uint16_t machine, struct condition condition, uint64_t flags, uint64_t value);
 
 /* Whether the kernel of that machine emulates it at a probe; what it does not, it single-steps out of line. */
 bool instruction_is_emulated(uint16_t machine, const uint8_t *code, size_t size);

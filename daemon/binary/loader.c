@@ -7,30 +7,26 @@
  * all that there are are taken, since a probe in a file that is not loaded costs nothing.
  *
  * Each file is looked at once, known by device and inode, and their number has a limit: so no
- * circle of files that need each other has us go on without end. Within another root, symbolic
- * links are followed here by hand, since the kernel would follow absolute ones from our own root.
+ * circle of files that need each other has us go on without end.
  */
 #include "binary/loader.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "binary/ldcache.h"
+#include "binary/root.h"
+
 #define MAX_FILES	  16384
 #define HWCAPS_FOLDER	  "glibc-hwcaps"
 #define MAX_SCRIPT_LEVELS 4
-#define MAX_LINKS	  40 /* as the kernel */
-#define MAX_CACHE_BYTES	  (64 << 20)
 #define MAX_PRELOAD_BYTES (64 << 10)
 #define SCRIPT_LINE_BYTES 256		  /* as the kernel */
 #define DEFAULT_PATH	  "/bin:/usr/bin" /* of execvp() */
-#define CACHE_FILE	  "/etc/ld.so.cache"
 #define PRELOAD_FILE	  "/etc/ld.so.preload"
 
 #if defined(__x86_64__)
@@ -50,30 +46,6 @@ static const char *const default_folders[] = {
 /* What $LIB stands for differs between distributions; the loader has it built in. */
 static const char *const lib_folders[] = {"lib/" TRIPLET, "lib64", "lib"};
 
-/* ld.so.cache, as ldconfig of glibc 2.2 or later writes it. */
-static const char old_magic[] = "ld.so-1.7.0", new_magic[] = "glibc-ld.so.cache1.1";
-
-struct cache_header {
-	char magic[20];
-	uint32_t n_entries;
-	uint32_t strings_bytes;
-	uint32_t unused[5];
-};
-
-struct cache_entry {
-	int32_t flags;
-	uint32_t name, path; /* offsets from the header */
-	uint32_t os_version;
-	uint64_t hwcap; /* not 0: built for a kind of CPU */
-};
-
-struct cache {	    /* all zero is empty */
-	char *data; /* the new header and what follows it, and a '\0' */
-	size_t size;
-	const struct cache_entry *entries;
-	size_t n_entries;
-};
-
 struct file_id {
 	dev_t dev;
 	ino_t ino;
@@ -89,117 +61,13 @@ struct found {
 
 struct closure {
 	struct found found;
-	struct cache cache;
+	struct ldcache cache;
 	struct strings names; /* needed names and sonames that are among the files already */
 	const char *rpath;    /* of the program, or NULL */
 	const char *program;  /* its path within root, without links */
 };
 
-/* A walk along a path within a root. */
-struct walk {
-	const char *root;
-	char done[PATH_MAX]; /* from the root on, free of links */
-	char rest[PATH_MAX];
-	unsigned int n_links;
-};
-
-static void walk_up(struct walk *walk)
-{
-	char *slash = strrchr(walk->done, '/');
-
-	if (slash)
-		*slash = '\0';
-}
-
-static int walk_along_link(struct walk *walk, const char *target, const char *after)
-{
-	char rest[PATH_MAX];
-
-	if (++walk->n_links > MAX_LINKS)
-		return -ELOOP;
-	if (snprintf(rest, sizeof(rest), "%s%s", target, after) >= (int)sizeof(rest))
-		return -ENAMETOOLONG;
-	if (target[0] == '/')
-		walk->done[0] = '\0';
-	strcpy(walk->rest, rest);
-	return 0;
-}
-
-/* Goes one part further; 0 at the end, 1 before it. */
-static int walk_on(struct walk *walk)
-{
-	char full[2 * PATH_MAX], target[PATH_MAX];
-	char *part = walk->rest + strspn(walk->rest, "/");
-	size_t length = strcspn(part, "/"), root_length = strlen(walk->root);
-	ssize_t n;
-	int r;
-
-	if (length == 0)
-		return 0;
-	if (length == 2 && memcmp(part, "..", 2) == 0) {
-		walk_up(walk);
-	} else if (length != 1 || part[0] != '.') {
-		snprintf(full, sizeof(full), "%s%s/%.*s", walk->root, walk->done, (int)length,
-			 part);
-		if (strlen(full) >= PATH_MAX)
-			return -ENAMETOOLONG;
-		n = readlink(full, target, sizeof(target) - 1);
-		if (n >= 0) {
-			target[n] = '\0';
-			r = walk_along_link(walk, target, part + length);
-			return r < 0 ? r : 1;
-		}
-		if (errno != EINVAL) /* that is: no link */
-			return -errno;
-		strcpy(walk->done, full + root_length);
-	}
-	memmove(walk->rest, part + length, strlen(part + length) + 1);
-	return 1;
-}
-
-/* The path within the root without symbolic links, if all of it exists. */
-static int resolve(const char *root, const char *path, char **ret_path)
-{
-	_cleanup_free_ struct walk *walk = NULL;
-	int r;
-
-	if (strlen(path) >= PATH_MAX || strlen(root) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	walk = calloc(1, sizeof(*walk));
-	if (!walk)
-		return -ENOMEM;
-	walk->root = root;
-	strcpy(walk->rest, path);
-	do
-		r = walk_on(walk);
-	while (r > 0);
-	if (r < 0)
-		return r;
-
-	*ret_path = strdup(walk->done[0] ? walk->done : "/");
-	return *ret_path ? 0 : -ENOMEM;
-}
-
-/* As others can open it: with the root before it; within another root also free of links. */
-static int full_path(const struct loader_context *context, const char *path, char **ret_path)
-{
-	_cleanup_free_ char *resolved = NULL;
-	int r;
-
-	if (!context->root[0]) {
-		*ret_path = strdup(path);
-		return *ret_path ? 0 : -ENOMEM;
-	}
-	r = resolve(context->root, path, &resolved);
-	if (r < 0)
-		return r;
-	return asprintf(ret_path, "%s%s", context->root, resolved) < 0 ? -ENOMEM : 0;
-}
-
-/*
- * The same, of a folder and a name in it; a folder that is not absolute lies in the working
- * directory.
- */
+/* The path within the root of a name in a folder; one that is not absolute lies in the working directory. */
 static int join(const struct loader_context *context, const char *folder, size_t length,
 		const char *name, char **ret_path)
 {
@@ -213,52 +81,6 @@ static int join(const struct loader_context *context, const char *folder, size_t
 	else
 		r = asprintf(ret_path, "%s/%s", directory, name);
 	return r < 0 ? -ENOMEM : 0;
-}
-
-static int open_within(const struct loader_context *context, const char *path)
-{
-	_cleanup_free_ char *full = NULL;
-	int fd, r;
-
-	r = full_path(context, path, &full);
-	if (r < 0)
-		return r;
-	fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
-}
-
-/* The start of a regular file, at most max bytes, and a '\0'. */
-static int read_start(const struct loader_context *context, const char *path, size_t max,
-		      char **ret_data, size_t *ret_size)
-{
-	_cleanup_free_ char *data = NULL;
-	_cleanup_close_ int fd = -1;
-	struct stat status;
-	size_t size = 0;
-	ssize_t n = 1;
-
-	fd = open_within(context, path);
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if (!S_ISREG(status.st_mode))
-		return -EINVAL;
-	if ((uint64_t)status.st_size < max)
-		max = status.st_size;
-	data = malloc(max + 1);
-	if (!data)
-		return -ENOMEM;
-	while (size < max && n > 0) {
-		n = read(fd, data + size, max - size);
-		if (n < 0)
-			return -errno;
-		size += n;
-	}
-	data[size] = '\0';
-	*ret_data = take_ptr(data);
-	*ret_size = size;
-	return 0;
 }
 
 static void found_done(struct found *found)
@@ -292,6 +114,20 @@ static int found_add(struct found *found, const char *full, const struct file_id
 	return 0;
 }
 
+static int open_binary(const struct loader_context *context, const char *path, struct binary **ret_binary,
+		       struct why *why)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	int r;
+
+	r = context->open_fn ? context->open_fn(context->open_userdata, path, &binary, why) : binary_open(path, &binary, why);
+	if (r == 0 && context->rights && rights_check_file(context->rights, binary->fd, path) < 0)
+		return why_say(why, -ENOENT, "'%s' is not there, or not yours to read", path);
+	if (r == 0)
+		*ret_binary = take_ptr(binary);
+	return r;
+}
+
 /* Takes a library if there is one at the path; 1 if there is, with its soname, 0 if not. */
 static int found_add_library(struct found *found, const char *path, char **ret_soname)
 {
@@ -300,9 +136,9 @@ static int found_add_library(struct found *found, const char *path, char **ret_s
 	struct file_id id;
 	int r;
 
-	r = full_path(found->context, path, &full);
+	r = root_path(found->context->root, path, &full);
 	if (r == 0)
-		r = binary_open(full, &binary, NULL);
+		r = open_binary(found->context, full, &binary, NULL);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 
@@ -324,52 +160,10 @@ static int found_copy(const struct found *found, struct strings *paths)
 	return r;
 }
 
-/*
- * A cache that is not there, or not as expected, is an empty one: the default folders are still
- * looked into.
- */
-static int cache_read(const struct loader_context *context, struct cache *ret_cache)
-{
-	_cleanup_free_ char *data = NULL;
-	struct cache_header header;
-	size_t size, start = 0;
-	uint32_t n_old;
-	int r;
-
-	*ret_cache = (struct cache){};
-	r = read_start(context, CACHE_FILE, MAX_CACHE_BYTES, &data, &size);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	if (size >= 16 && memcmp(data, old_magic, strlen(old_magic)) == 0) {
-		memcpy(&n_old, data + 12, sizeof(n_old));
-		start = (16 + (size_t)n_old * 12 + 7) & ~(size_t)7;
-	}
-	if (start > size || size - start < sizeof(header))
-		return 0;
-	memcpy(&header, data + start, sizeof(header));
-	if (memcmp(header.magic, new_magic, sizeof(header.magic)) != 0 ||
-	    header.n_entries > (size - start - sizeof(header)) / sizeof(struct cache_entry))
-		return 0;
-
-	/* to the front, where the entries are aligned */
-	memmove(data, data + start, size - start + 1);
-	ret_cache->size = size - start;
-	ret_cache->entries = (const struct cache_entry *)(data + sizeof(header));
-	ret_cache->n_entries = header.n_entries;
-	ret_cache->data = take_ptr(data);
-	return 0;
-}
-
-/* The string ends at the latest with the '\0' behind the file. NULL for an absurd offset. */
-static const char *cache_string(const struct cache *cache, uint32_t offset)
-{
-	return offset < cache->size ? cache->data + offset : NULL;
-}
-
 static void closure_done(struct closure *closure)
 {
 	strings_done(&closure->names);
-	free(closure->cache.data);
+	ldcache_done(&closure->cache);
 	found_done(&closure->found);
 }
 
@@ -479,23 +273,19 @@ static int try_list(struct closure *closure, const char *list, const char *origi
 /* All builds of it for kinds of CPU, and the first that is for any. */
 static int try_cache(struct closure *closure, const char *name)
 {
-	const struct cache *cache = &closure->cache;
 	bool found = false, found_common = false;
+	struct ldcache_library library;
 	int r;
 
-	for (size_t i = 0; i < cache->n_entries; i++) {
-		const struct cache_entry *entry = &cache->entries[i];
-		const char *key = cache_string(cache, entry->name),
-			   *path = cache_string(cache, entry->path);
-
-		if (!key || !path || path[0] != '/' || strcmp(key, name) != 0 ||
-		    (!entry->hwcap && found_common))
+	for (size_t i = 0; i < closure->cache.n_entries; i++) {
+		if (!ldcache_library(&closure->cache, i, &library) || strcmp(library.soname, name) != 0 ||
+		    (library.is_for_any_cpu && found_common))
 			continue;
-		r = closure_add(closure, path);
+		r = closure_add(closure, library.path);
 		if (r < 0)
 			return r;
 		found |= r;
-		found_common |= r && !entry->hwcap;
+		found_common |= r && library.is_for_any_cpu;
 	}
 	return found;
 }
@@ -574,7 +364,7 @@ static int need_preloaded(struct closure *closure, const struct binary *program)
 			return -ENOMEM;
 		r = need_words(closure, program, words);
 	}
-	if (r == 0 && read_start(context, PRELOAD_FILE, MAX_PRELOAD_BYTES, &file, &size) == 0)
+	if (r == 0 && root_read(context->root, PRELOAD_FILE, MAX_PRELOAD_BYTES, &file, &size) == 0)
 		r = need_words(closure, program, file);
 	return r;
 }
@@ -592,7 +382,7 @@ static int need_all(struct closure *closure)
 		if (!path)
 			return -ENOMEM;
 		/* it was opened before; if it is gone now, it needs nothing */
-		r = binary_open(path, &binary, NULL);
+		r = open_binary(closure->found.context, path, &binary, NULL);
 		if (r < 0)
 			r = r == -ENOMEM ? r : 0;
 		for (size_t j = 0; r == 0 && binary && j < binary->needed.n_items; j++)
@@ -611,17 +401,17 @@ static int add_program(const struct loader_context *context, const char *path,
 	struct why reason = {};
 	int r;
 
-	r = full_path(context, path, &full);
+	r = root_path(context->root, path, &full);
 	if (r == 0)
-		r = resolve(context->root, path, &resolved);
+		r = root_resolve(context->root, path, &resolved);
 	if (r < 0)
 		return why_set(why, r, "cannot open '%s'", path);
-	r = binary_open(full, &program, &reason);
+	r = open_binary(context, full, &program, &reason);
 	if (r == -ENOEXEC)
 		return 0; /* and no reason, since it is no failure */
 	if (r < 0)
 		return why_say(why, r, "%s", why_text(&reason, r));
-	r = cache_read(context, &closure.cache);
+	r = ldcache_read(context->root, &closure.cache);
 	if (r < 0)
 		return r;
 
@@ -639,6 +429,15 @@ static int add_program(const struct loader_context *context, const char *path,
 	return r < 0 ? r : found_copy(&closure.found, paths);
 }
 
+static bool may_read(const struct loader_context *context, const char *path)
+{
+	_cleanup_close_ int fd = root_open(context->root, path);
+	_cleanup_free_ char *full = NULL;
+
+	return fd >= 0 && root_path(context->root, path, &full) == 0 &&
+	       rights_check_file(context->rights, fd, full) == 0;
+}
+
 /* The "#!" line without the "#!" and white space; NULL if the file has none. */
 static int read_script_line(const struct loader_context *context, const char *path, char **ret_line)
 {
@@ -647,7 +446,9 @@ static int read_script_line(const struct loader_context *context, const char *pa
 	int r;
 
 	*ret_line = NULL;
-	r = read_start(context, path, SCRIPT_LINE_BYTES, &line, &size);
+	if (context->rights && !may_read(context, path))
+		return -ENOENT;
+	r = root_read(context->root, path, SCRIPT_LINE_BYTES, &line, &size);
 	if (r < 0)
 		return r;
 	if (size < 2 || memcmp(line, "#!", 2) != 0)
@@ -719,7 +520,8 @@ static int add_file(const struct loader_context *context, const char *path, unsi
 
 	r = read_script_line(context, path, &line);
 	if (r < 0)
-		return why_set(why, r, "cannot read '%s'", path);
+		return context->rights ? why_say(why, r, "'%s' is not there, or not yours to read", path)
+				       : why_set(why, r, "cannot read '%s'", path);
 	if (line)
 		return add_interpreter(context, line, level, paths);
 	return add_program(context, path, paths, why);
@@ -742,7 +544,7 @@ static int check_executable(const struct loader_context *context, const char *pa
 	struct stat status;
 	int r;
 
-	r = full_path(context, path, &full);
+	r = root_path(context->root, path, &full);
 	if (r < 0)
 		return r;
 	if (stat(full, &status) < 0)
@@ -800,7 +602,7 @@ static int consider(const struct search *search, const char *path, const char *s
 		return found_add_library(search->found, path, NULL);
 	if (check_executable(search->found->context, path) < 0)
 		return 0;
-	r = full_path(search->found->context, path, &full);
+	r = root_path(search->found->context->root, path, &full);
 	if (r < 0 || stat(full, &status) < 0)
 		return r == -ENOMEM ? r : 0;
 	id = (struct file_id){status.st_dev, status.st_ino};
@@ -818,7 +620,7 @@ static int search_folder(const struct search *search, const char *folder, size_t
 	r = join(context, folder, length, "", &path);
 	if (r < 0)
 		return r;
-	fd = open_within(context, path);
+	fd = root_open(context->root, path);
 	if (fd < 0)
 		return 0;
 	dir = fdopendir(fd);
@@ -854,18 +656,15 @@ static int search_list(const struct search *search, const char *list)
 
 static int search_cache(const struct search *search)
 {
-	struct cache cache;
+	_cleanup_(ldcache_done) struct ldcache cache = {};
+	struct ldcache_library library;
 	int r;
 
-	r = cache_read(search->found->context, &cache);
+	r = ldcache_read(search->found->context->root, &cache);
 	for (size_t i = 0; r >= 0 && i < cache.n_entries; i++) {
-		const char *name = cache_string(&cache, cache.entries[i].name);
-		const char *path = cache_string(&cache, cache.entries[i].path);
-
-		if (name && path && path[0] == '/')
-			r = consider(search, path, name);
+		if (ldcache_library(&cache, i, &library))
+			r = consider(search, library.path, library.soname);
 	}
-	free(cache.data);
 	return r < 0 ? r : 0;
 }
 
@@ -897,4 +696,49 @@ int loader_find_programs(const struct loader_context *context, const char *glob,
 
 	r = search_list(&search, context->path ? context->path : DEFAULT_PATH);
 	return r < 0 ? r : found_copy(&found, paths);
+}
+
+static bool is_among(const char *glob, const struct strings *paths)
+{
+	for (size_t i = 0; i < paths->n_items; i++) {
+		if (binary_is_named(glob, paths->items[i], NULL))
+			return true;
+	}
+	return false;
+}
+
+/* With what they would load, as far as that can be told before they are started. */
+static int find_programs_closures(const struct loader_context *context, const char *glob, struct strings *paths)
+{
+	_cleanup_(strings_done) struct strings programs = { 0 };
+	size_t root_size = strlen(context->root);
+	int r;
+
+	r = loader_find_programs(context, glob, &programs);
+	for (size_t i = 0; r == 0 && i < programs.n_items; i++) {
+		struct why ignored = { 0 };
+
+		if (loader_closure(context, programs.items[i] + root_size, paths, &ignored) == -ENOMEM)
+			r = -ENOMEM;
+	}
+	return r;
+}
+
+int loader_find_named(const struct loader_context *context, const struct strings *globs, struct strings *paths)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < globs->n_items; i++) {
+		if (is_among(globs->items[i], paths))
+			continue;
+		r = loader_find_libraries(context, globs->items[i], paths);
+		if (r == 0)
+			r = find_programs_closures(context, globs->items[i], paths);
+	}
+	return r;
+}
+
+bool loader_is_one(const struct binary *binary)
+{
+	return binary->soname && strncmp(binary->soname, "ld-", 3) == 0;
 }

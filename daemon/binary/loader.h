@@ -11,6 +11,7 @@
 #define PERFFLOW_BINARY_LOADER_H
 
 #include "binary/binary.h"
+#include "binary/rights.h"
 #include "util/text.h"
 #include "util/why.h"
 
@@ -21,6 +22,10 @@ struct loader_context {
 	const char *path;      /* PATH of its environment, or NULL */
 	const char *library_path; /* LD_LIBRARY_PATH, or NULL */
 	const char *preload;	  /* LD_PRELOAD, or NULL */
+	/* Who opens and reads the files, as binary_open(); NULL: that does. */
+	int (*open_fn)(void *userdata, const char *path, struct binary **ret_binary, struct why *why);
+	void *open_userdata;
+	const struct rights *rights; /* whose files they have to be to read; NULL: all are read */
 };
 
 /*
@@ -51,5 +56,17 @@ int loader_find_libraries(const struct loader_context *context, const char *glob
 /* Adds to paths every executable in PATH whose file name matches the glob. */
 int loader_find_programs(const struct loader_context *context, const char *glob,
 			 struct strings *paths);
+
+/*
+ * Both of these, the programs with what they would load, for each glob that names none of the paths yet: what a program uses
+ * itself counts, and not its namesake elsewhere.
+ */
+int loader_find_named(const struct loader_context *context, const struct strings *globs, struct strings *paths);
+
+/*
+ * Whether it is a dynamic linker. It sets up the program's own stack, and has no functions that a pattern without a module
+ * should stumble on.
+ */
+bool loader_is_one(const struct binary *binary);
 
 #endif

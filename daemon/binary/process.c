@@ -9,20 +9,22 @@
  * That the two are one is told by their device and inode as stat() gives them: the device in maps
  * is another one on btrfs and overlayfs.
  */
+#include <sys/syscall.h>
 #include "binary/process.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include "util/cleanup.h"
+#include "util/now.h"
 
 #define MAX_FILE_BYTES	(64 << 20) /* of a file in /proc */
 #define KERNEL_THREAD	0x00200000 /* PF_KTHREAD */
@@ -38,11 +40,12 @@ struct process_status { /* of /proc/PID/stat */
 };
 
 struct mapping { /* a line of /proc/PID/maps */
-	unsigned long start, end;
+	unsigned long start, end, offset;
 	bool executable;
 	unsigned int major, minor;
 	uint64_t ino;
-	char *path; /* inside of the line, unescaped; NULL for memory without a file */
+	char *name; /* inside of the line: a path, "[vdso]" or "" */
+	char *path; /* the same, unescaped; NULL for memory without a file */
 	bool deleted;
 };
 
@@ -168,28 +171,34 @@ static void unescape(char *path)
 	}
 }
 
-static bool parse_mapping(char *line, struct mapping *ret_mapping)
+/* Cuts off what the kernel puts behind the path of what lies there no more; whether it did. */
+static bool drop_deleted(char *path)
 {
 	static const char suffix[] = " (deleted)";
+	size_t length = strlen(path);
+
+	if (length <= strlen(suffix) || strcmp(path + length - strlen(suffix), suffix) != 0)
+		return false;
+	path[length - strlen(suffix)] = '\0';
+	return true;
+}
+
+static bool parse_mapping(char *line, struct mapping *ret_mapping)
+{
 	struct mapping mapping = {};
 	unsigned long long ino;
 	char permissions[5];
-	size_t length;
 	int at = 0;
 
-	if (sscanf(line, "%lx-%lx %4s %*x %x:%x %llu %n", &mapping.start, &mapping.end, permissions,
-		   &mapping.major, &mapping.minor, &ino, &at) != 6)
+	if (sscanf(line, "%lx-%lx %4s %lx %x:%x %llu %n", &mapping.start, &mapping.end, permissions,
+		   &mapping.offset, &mapping.major, &mapping.minor, &ino, &at) != 7)
 		return false;
 	mapping.ino = ino;
 	mapping.executable = permissions[2] == 'x';
+	mapping.name = line + at;
 	if (line[at] == '/' && ino != 0) {
 		mapping.path = line + at;
-		length = strlen(mapping.path);
-		if (length > strlen(suffix) &&
-		    strcmp(mapping.path + length - strlen(suffix), suffix) == 0) {
-			mapping.deleted = true;
-			mapping.path[length - strlen(suffix)] = '\0';
-		}
+		mapping.deleted = drop_deleted(mapping.path);
 		unescape(mapping.path);
 	}
 	*ret_mapping = mapping;
@@ -367,6 +376,40 @@ int process_all(pid_t **ret_pids, size_t *ret_n)
 	return 0;
 }
 
+static void describe_mapping(const struct mapping *mapping, const char *path,
+			     struct process_mapping *ret_mapping)
+{
+	*ret_mapping = (struct process_mapping){
+		.start = mapping->start,
+		.end = mapping->end,
+		.offset = mapping->offset,
+		.dev = makedev(mapping->major, mapping->minor),
+		.ino = mapping->ino,
+		.path = path,
+	};
+}
+
+int process_mappings(pid_t pid, process_mapped_fn mapped_fn, void *userdata)
+{
+	_cleanup_(text_done) struct text text = {};
+	struct process_mapping described;
+	struct mapping mapping;
+	char *line, *rest;
+	int r;
+
+	r = read_proc(pid, "maps", &text);
+	rest = text.data;
+	while (r >= 0 && (line = strsep(&rest, "\n"))) {
+		if (!parse_mapping(line, &mapping) || !mapping.executable)
+			continue;
+		describe_mapping(&mapping,
+				 mapping.path ? path_within_root(pid, mapping.path) : mapping.name,
+				 &described);
+		r = mapped_fn(&described, userdata);
+	}
+	return r < 0 ? r : 0;
+}
+
 static bool contains(const pid_t *pids, size_t n, pid_t pid)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -449,15 +492,31 @@ int process_directory(pid_t pid, char **ret_path)
 	return *ret_path ? 0 : -ENOMEM;
 }
 
-int process_seen(pid_t pid, struct pf_process_seen *ret_seen)
+/* The real ones, as the kernel side sends them. */
+static int read_owner(pid_t pid, uint32_t *ret_uid, uint32_t *ret_gid)
+{
+	_cleanup_(text_done) struct text text = {};
+	const char *line;
+	int r;
+
+	r = read_proc(pid, "status", &text);
+	if (r < 0)
+		return r;
+	line = strstr(text.data, "\nUid:");
+	return line && sscanf(line, " Uid: %u %*u %*u %*u Gid: %u", ret_uid, ret_gid) == 2 ? 0 : -EBADMSG;
+}
+
+static int describe_process(pid_t pid, struct pf_process_seen *ret_seen)
 {
 	_cleanup_(text_done) struct text text = {}, comm = {};
 	struct process_status status;
 	struct pf_process_seen seen = {};
-	struct timespec now;
+	uint64_t begin_ns = clock_now_ns(CLOCK_BOOTTIME);
 	int r;
 
 	r = read_status(pid, &status);
+	if (r == 0)
+		r = read_owner(pid, &seen.uid, &seen.gid);
 	if (r == 0)
 		r = read_proc(pid, "cmdline", &text);
 	if (r == 0)
@@ -465,11 +524,10 @@ int process_seen(pid_t pid, struct pf_process_seen *ret_seen)
 	if (r < 0)
 		return r;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
 	seen.event = (struct pf_event){
 		.size = sizeof(seen),
 		.kind = PF_EVENT_PROCESS,
-		.time_ns = now.tv_sec * NS_PER_S + now.tv_nsec,
+		.time_ns = begin_ns,
 		.pid = pid,
 		.tid = pid,
 	};
@@ -483,4 +541,143 @@ int process_seen(pid_t pid, struct pf_process_seen *ret_seen)
 
 	*ret_seen = seen;
 	return 0;
+}
+
+/* Appends the parts of the path, the last one first, each with its '\0'. */
+static int append_parts(char *path, struct text *text)
+{
+	char *slash;
+	int r = 0;
+
+	while (r == 0 && (slash = strrchr(path, '/'))) {
+		if (slash[1])
+			r = text_append(text, slash + 1, strlen(slash + 1) + 1);
+		*slash = '\0';
+	}
+	return r;
+}
+
+static int describe_link(pid_t pid, const char *name, struct text *text)
+{
+	char link[PROC_PATH_BYTES], path[PATH_MAX];
+	struct stat status;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/%s", pid, name);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -errno;
+	path[n] = '\0';
+	if (stat(link, &status) == 0 && status.st_nlink == 0)
+		drop_deleted(path);
+	return append_parts(path, text);
+}
+
+static int describe_exe(pid_t pid, struct text *text)
+{
+	return describe_link(pid, "exe", text);
+}
+
+static int describe_directory(pid_t pid, struct text *text)
+{
+	return describe_link(pid, "cwd", text);
+}
+
+/* The path in a line "HIERARCHY:CONTROLLERS:PATH", or NULL. */
+static char *cgroup_path(char *line)
+{
+	char *colon = strchr(line, ':');
+
+	colon = colon ? strchr(colon + 1, ':') : NULL;
+	return colon ? colon + 1 : NULL;
+}
+
+/* Of the unified hierarchy, else of the first other one where it is not at the root. */
+static int describe_cgroup(pid_t pid, struct text *text)
+{
+	_cleanup_(text_done) struct text lines = {};
+	char *rest, *line, *path, *found = NULL;
+	int r;
+
+	r = read_proc(pid, "cgroup", &lines);
+	if (r < 0)
+		return r;
+	rest = lines.data;
+	while ((line = strsep(&rest, "\n"))) {
+		path = cgroup_path(line);
+		if (!path || strcmp(path, "/") == 0)
+			continue;
+		if (!found || line[0] == '0')
+			found = path;
+	}
+	if (!found)
+		return 0;
+	drop_deleted(found);
+	return append_parts(found, text);
+}
+
+static int describe_environment(pid_t pid, struct text *text)
+{
+	return read_proc(pid, "environ", text);
+}
+
+/* Sends the text in pieces, at least one. */
+static int send_text(const struct pf_process_seen *seen, enum pf_text what, const struct text *text,
+		     bool is_cut, process_record_fn record_fn, void *userdata)
+{
+	size_t size = text->size < PF_MAX_ENVIRONMENT_BYTES ? text->size : PF_MAX_ENVIRONMENT_BYTES;
+	int r;
+
+	for (size_t offset = 0;; offset += PF_TEXT_BYTES) {
+		size_t left = size - offset;
+		struct pf_process_text piece = {
+			.event = seen->event,
+			.what = what,
+			.bytes = left < PF_TEXT_BYTES ? left : PF_TEXT_BYTES,
+			.offset = offset,
+			.is_last = left <= PF_TEXT_BYTES,
+		};
+
+		piece.event.kind = PF_EVENT_PROCESS_TEXT;
+		piece.event.size = sizeof(piece);
+		piece.is_cut = piece.is_last && (is_cut || size < text->size);
+		if (piece.bytes)
+			memcpy(piece.text, text->data + offset, piece.bytes);
+		r = record_fn(&piece, sizeof(piece), userdata);
+		if (r < 0 || piece.is_last)
+			return r;
+	}
+}
+
+int process_describe(pid_t pid, process_record_fn record_fn, void *userdata)
+{
+	static const struct {
+		enum pf_text what;
+		int (*describe)(pid_t pid, struct text *text);
+	} texts[] = {
+		{PF_TEXT_EXE, describe_exe},
+		{PF_TEXT_DIRECTORY, describe_directory},
+		{PF_TEXT_CGROUP, describe_cgroup},
+		{PF_TEXT_ENVIRONMENT, describe_environment},
+	};
+	struct pf_process_seen seen;
+	int r;
+
+	r = describe_process(pid, &seen);
+	if (r == 0)
+		r = record_fn(&seen, sizeof(seen), userdata);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(texts); i++) {
+		_cleanup_(text_done) struct text text = {};
+
+		r = texts[i].describe(pid, &text);
+		if (r == -ENOMEM || r == -ESRCH)
+			return r;
+		r = send_text(&seen, texts[i].what, &text, r < 0, record_fn, userdata);
+	}
+	return r < 0 ? r : 0;
+}
+
+bool process_thread_has_ended(uint32_t pid, uint32_t tid)
+{
+	return syscall(SYS_tgkill, pid, tid, 0) < 0 && errno == ESRCH;
 }

@@ -4,34 +4,22 @@
  * symbols, and most of the tables is used. A table of a hostile file may have millions of symbols
  * that all share one long name, so the bytes that are looked at in all have a limit beside the
  * counts.
- *
- * Names are demangled through libiberty's callback form, which allocates nothing, so that it can be
- * left in the midst of its work: substitutions let forty bytes stand for gigabytes. Its option to
- * leave the parameters out gives the plain form; cutting them off the full form would have to parse
- * C++. (Without parameters its option to drop the return type drops those inside of template
- * arguments too, so it is used with parameters only, where alone it is needed.)
  */
 #include "binary/symbol.h"
 
 #include <errno.h>
 #include <gelf.h>
-#include <libiberty/demangle.h>
-#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "binary/debugfile.h"
+#include "binary/sorted.h"
 
 #define MAX_TABLE_BYTES	    (512ULL << 20)
 #define MAX_SYMBOLS	    (4ULL << 20)
 #define MAX_NAME_BYTES	    (16 << 10)
 #define MAX_BYTES_LOOKED_AT (1ULL << 30)
-#define MAX_DEMANGLED_BYTES (16 << 10)
-#define MAX_DLANG_BYTES	    200
-
-#define MAX_ANNOTATIONS	     65536
-#define MAX_ANNOTATION_BYTES 4096
 
 struct reader {
 	const struct binary *binary;
@@ -40,17 +28,6 @@ struct reader {
 	bool has_all;	      /* the binary has a .symtab */
 	uint64_t n_looked_at; /* bytes of names */
 	struct why *why;
-};
-
-struct annotated_range {
-	uint64_t start, size;
-	const char *name;
-};
-
-struct annotations {
-	struct annotated_range *ranges; /* by address */
-	size_t n_ranges;
-	struct strings *names;
 };
 
 /* Of the forms "name", "name*", "*name" and "*name*"; there may be millions of names, so they are
@@ -388,87 +365,6 @@ static int read_other_files(struct reader *reader)
 	return r == -ENOMEM ? r : 0;
 }
 
-static int by_address(const void *a, const void *b)
-{
-	const struct annotated_range *left = a, *right = b;
-
-	return (left->start > right->start) - (left->start < right->start);
-}
-
-static bool is_annotation(const char *name)
-{
-	static const char *const heads[] = {"@critical_path",
-					    "@perfflowaspect.aspect.critical_path"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
-		if (strncmp(name, heads[i], strlen(heads[i])) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int add_range(struct annotations *annotations, const GElf_Shdr *header, const char *name)
-{
-	int r;
-
-	if (annotations->n_ranges == MAX_ANNOTATIONS || strlen(name) > MAX_ANNOTATION_BYTES)
-		return 0;
-	r = array_grow(&annotations->ranges, annotations->n_ranges, sizeof(*annotations->ranges));
-	if (r == 0)
-		r = strings_add(annotations->names, name);
-	if (r < 0)
-		return r;
-	annotations->ranges[annotations->n_ranges++] = (struct annotated_range){
-		.start = header->sh_addr,
-		.size = header->sh_size,
-		.name = annotations->names->items[annotations->names->n_items - 1],
-	};
-	return 0;
-}
-
-/* A section of its own is what is left of an annotation in the source; its name is the annotation.
- */
-static int find_annotations(Elf *elf, struct annotations *annotations)
-{
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
-	const char *name;
-	size_t names;
-	int r = 0;
-
-	if (elf_getshdrstrndx(elf, &names) < 0)
-		return 0;
-	while (r == 0 && (section = elf_nextscn(elf, section))) {
-		if (!gelf_getshdr(section, &header))
-			break;
-		name = header.sh_flags & SHF_EXECINSTR ? elf_strptr(elf, names, header.sh_name)
-						       : NULL;
-		if (name && is_annotation(name))
-			r = add_range(annotations, &header, name);
-	}
-	if (annotations->n_ranges)
-		qsort(annotations->ranges, annotations->n_ranges, sizeof(*annotations->ranges),
-		      by_address);
-	return r;
-}
-
-/* Both are sorted by address. */
-static void annotate(struct symbols *symbols, const struct annotations *annotations)
-{
-	size_t j = 0;
-
-	for (size_t i = 0; i < symbols->n_items && annotations->n_ranges; i++) {
-		struct symbol *symbol = &symbols->items[i];
-
-		while (j + 1 < annotations->n_ranges &&
-		       annotations->ranges[j + 1].start <= symbol->address)
-			j++;
-		if (symbol->address >= annotations->ranges[j].start &&
-		    symbol->address - annotations->ranges[j].start < annotations->ranges[j].size)
-			symbol->annotation = annotations->ranges[j].name;
-	}
-}
-
 static int by_address_and_name(const void *a, const void *b)
 {
 	const struct symbol *left = a, *right = b;
@@ -539,31 +435,46 @@ static void judge_by_names(struct symbols *symbols)
 	symbols->n_items = n;
 }
 
-int symbols_read(struct binary *binary, struct symbols *ret_symbols, struct why *why)
+static int read_all(struct binary *binary, struct symbols *symbols, struct why *why)
 {
-	_cleanup_(symbols_done) struct symbols symbols = {};
-	struct annotations annotations = {.names = &symbols.annotations};
-	struct reader reader = {.binary = binary, .symbols = &symbols, .why = why};
+	struct reader reader = {.binary = binary, .symbols = symbols, .why = why};
 	int r;
 
 	r = read_tables_of(&reader, binary->elf, true);
 	if (r == 0)
 		r = read_other_files(&reader);
-	if (r == 0)
-		r = find_annotations(binary->elf, &annotations);
-	if (r < 0) {
-		free(annotations.ranges);
+	if (r < 0 || !symbols->n_items)
 		return r;
-	}
+	qsort(symbols->items, symbols->n_items, sizeof(*symbols->items), by_address_and_name);
+	drop_duplicates(symbols);
+	qsort(symbols->items, symbols->n_items, sizeof(*symbols->items), by_address_and_rank);
+	return 0;
+}
 
-	if (symbols.n_items) {
-		qsort(symbols.items, symbols.n_items, sizeof(*symbols.items), by_address_and_name);
-		drop_duplicates(&symbols);
-		qsort(symbols.items, symbols.n_items, sizeof(*symbols.items), by_address_and_rank);
+int symbols_read(struct binary *binary, struct symbols *ret_symbols, struct why *why)
+{
+	_cleanup_(symbols_done) struct symbols symbols = {};
+	int r;
+
+	r = read_all(binary, &symbols, why);
+	if (r < 0)
+		return r;
+	if (symbols.n_items)
 		judge_by_names(&symbols);
-		annotate(&symbols, &annotations);
-	}
-	free(annotations.ranges);
+
+	*ret_symbols = symbols;
+	symbols = (struct symbols){};
+	return 0;
+}
+
+int symbols_read_names(struct binary *binary, struct symbols *ret_symbols, struct why *why)
+{
+	_cleanup_(symbols_done) struct symbols symbols = {};
+	int r;
+
+	r = read_all(binary, &symbols, why);
+	if (r < 0)
+		return r;
 
 	*ret_symbols = symbols;
 	symbols = (struct symbols){};
@@ -575,137 +486,12 @@ void symbols_done(struct symbols *symbols)
 	free(symbols->items);
 	for (size_t i = 0; i < ARRAY_SIZE(symbols->names); i++)
 		free(symbols->names[i]);
-	strings_done(&symbols->annotations);
 	*symbols = (struct symbols){};
 }
 
-struct demangled {
-	jmp_buf too_long;
-	size_t size;
-	char text[MAX_DEMANGLED_BYTES];
-};
-
-static void take_demangled(const char *text, size_t size, void *opaque)
+const struct symbol *symbols_before(const struct symbols *symbols, uint64_t address)
 {
-	struct demangled *demangled = opaque;
+	size_t n = sorted_until(symbols->items, symbols->n_items, address, address);
 
-	if (size >= sizeof(demangled->text) - demangled->size)
-		longjmp(demangled->too_long, 1);
-	memcpy(demangled->text + demangled->size, text, size);
-	demangled->size += size;
-}
-
-/*
- * Rust's older names look like C++ with a hash for a last part: "17h" and 16 hex digits. libiberty
- * looks closer.
- */
-static bool may_be_rust(const char *name)
-{
-	return name[1] == 'R' || (strncmp(name, "_ZN", 3) == 0 && strstr(name, "17h"));
-}
-
-static bool demangle(const char *name, bool with_arguments, struct demangled *demangled)
-{
-	int options = with_arguments ? DMGL_PARAMS | DMGL_ANSI | DMGL_RET_DROP : DMGL_ANSI;
-
-	demangled->size = 0;
-	if (setjmp(demangled->too_long))
-		return false;
-	if (may_be_rust(name) && rust_demangle_callback(name, 0, take_demangled, demangled))
-		return true;
-	/* a callback that was called before a failure left something */
-	demangled->size = 0;
-	return name[1] == 'Z' &&
-	       cplus_demangle_v3_callback(name, options, take_demangled, demangled);
-}
-
-/* Takes out all parts that begin with `begin` and end with ']': ABI tags, marks of clones. */
-static void cut_marks(char *text, const char *begin)
-{
-	char *mark = text, *end;
-
-	while ((mark = strstr(mark, begin))) {
-		end = strchr(mark, ']');
-		if (!end)
-			return;
-		memmove(mark, end + 1, strlen(end + 1) + 1);
-	}
-}
-
-static int demangle_itanium(const char *name, bool with_arguments, char **ret_name)
-{
-	struct demangled demangled;
-	char *text;
-
-	if (!demangle(name, with_arguments, &demangled))
-		return -ENOENT;
-	text = strndup(demangled.text, demangled.size);
-	if (!text)
-		return -ENOMEM;
-	cut_marks(text, "[abi:");
-	cut_marks(text, " [clone ");
-	*ret_name = text;
-	return 0;
-}
-
-/*
- * libiberty has no callback for D; back references, which make long texts out of short ones, begin
- * with 'Q'.
- */
-static int demangle_dlang(const char *name, size_t size, bool with_arguments, char **ret_name)
-{
-	size_t depth = 0;
-	char *text, *p;
-
-	if (size > MAX_DLANG_BYTES && strchr(name, 'Q'))
-		return -ENOENT;
-	text = dlang_demangle(name, 0);
-	if (!text)
-		return -ENOENT;
-
-	p = strrchr(text, ')');
-	for (; !with_arguments && p && p > text; p--) {
-		depth += *p == ')';
-		depth -= *p == '(';
-		if (depth == 0) {
-			*p = '\0';
-			break;
-		}
-	}
-	*ret_name = text;
-	return 0;
-}
-
-/* "__solver_MOD_step" is procedure step of module solver. */
-static int demangle_fortran(const char *name, char **ret_name)
-{
-	const char *mark = strstr(name + 2, "_MOD_");
-
-	if (!mark || mark == name + 2 || !mark[5])
-		return -ENOENT;
-	if (asprintf(ret_name, "%.*s::%s", (int)(mark - (name + 2)), name + 2, mark + 5) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
-int symbol_demangle(const char *linker_name, bool with_arguments, char **ret_name)
-{
-	size_t size;
-
-	if (linker_name[0] != '_')
-		return -ENOENT;
-	size = strlen(linker_name);
-	if (size >= MAX_NAME_BYTES)
-		return -ENOENT;
-	switch (linker_name[1]) {
-	case 'Z':
-	case 'R':
-		return demangle_itanium(linker_name, with_arguments, ret_name);
-	case 'D':
-		return demangle_dlang(linker_name, size, with_arguments, ret_name);
-	case '_':
-		return demangle_fortran(linker_name, ret_name);
-	default:
-		return -ENOENT;
-	}
+	return n ? &symbols->items[n - 1] : NULL;
 }

@@ -22,8 +22,6 @@ struct symbol {			 /* one name of a function; several may share an address */
 	uint64_t size; /* bytes of code, 0 where the file does not tell */
 	bool is_global;
 	bool returns_oddly;	/* by this name or by another one at its address */
-	const char *annotation; /* "@critical_path(...)" in the source: the name of its section; or
-				   NULL */
 };
 
 struct symbols {
@@ -32,7 +30,6 @@ struct symbols {
 	size_t n_items;
 	/* what linker_name points into: the string tables of .symtab, .dynsym and the other file */
 	char *names[3];
-	struct strings annotations; /* what annotation points into */
 };
 
 /*
@@ -40,7 +37,13 @@ struct symbols {
  * -ENOEXEC: its tables are damaged, why says how.
  */
 int symbols_read(struct binary *binary, struct symbols *ret_symbols, struct why *why);
+
+/* Also those that are no join points: what it takes to tell which function an address is in. */
+int symbols_read_names(struct binary *binary, struct symbols *ret_symbols, struct why *why);
 void symbols_done(struct symbols *symbols);
+
+/* The last symbol at or before an address, or NULL. */
+const struct symbol *symbols_before(const struct symbols *symbols, uint64_t address);
 
 /*
  * Demangles C++, Rust, D and gfortran's names: with the argument list ("ns::f(int)") or without it
@@ -49,6 +52,8 @@ void symbols_done(struct symbols *symbols);
  * absurdly long.
  */
 int symbol_demangle(const char *linker_name, bool with_arguments, char **ret_name);
+/* With the return type and the arguments, as they are; C++ alone. */
+int symbol_demangle_whole(const char *linker_name, char **ret_name);
 
 /*
  * How a function may be probed, by its linker name. Some return twice, keep the return address or

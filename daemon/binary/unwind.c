@@ -20,6 +20,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "binary/sorted.h"
+
 #define MAX_SECTION_BYTES (256u << 20)
 #define MAX_SYMBOLS	  (4u << 20)
 #define MAX_NAME_BYTES	  64 /* longer than any that is looked for */
@@ -423,6 +425,63 @@ static void judge_symbols(struct unwind *unwind, const struct binary *binary, El
 	}
 }
 
+static bool is_among(const char *name, const char *const *names)
+{
+	while (*names && strcmp(name, *names) != 0)
+		names++;
+	return *names;
+}
+
+static bool section_imports(const struct binary *binary, Elf_Scn *section, const GElf_Shdr *header, const char *const *names)
+{
+	Elf_Data *data = is_wanted(header) && header->sh_entsize == sizeof(Elf64_Sym) ? elf_getdata(section, NULL) : NULL;
+	GElf_Sym symbol;
+	const char *name;
+
+	for (size_t i = 0; data && i < data->d_size / sizeof(Elf64_Sym) && i < MAX_SYMBOLS; i++) {
+		if (!gelf_getsym(data, i, &symbol))
+			return false;
+		name = symbol.st_shndx == SHN_UNDEF ? elf_strptr(binary->elf, header->sh_link, symbol.st_name) : NULL;
+		if (name && is_among(name, names))
+			return true;
+	}
+	return false;
+}
+
+/* Whether it calls one of these in another file. A file that does not tell may. */
+static bool imports(const struct binary *binary, const char *const *names)
+{
+	bool is_told = !binary->needed.n_items;
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	while ((section = elf_nextscn(binary->elf, section))) {
+		if (!gelf_getshdr(section, &header) || header.sh_type != SHT_DYNSYM)
+			continue;
+		if (section_imports(binary, section, &header, names))
+			return true;
+		is_told = true;
+	}
+	return !is_told;
+}
+
+bool unwind_loads_libraries(const struct binary *binary)
+{
+	static const char *const names[] = { "dlopen", "dlmopen", NULL };
+
+	return imports(binary, names);
+}
+
+bool unwind_starts_programs(const struct binary *binary)
+{
+	static const char *const names[] = {
+		"execl",   "execle",	  "execlp",	  "execv",   "execve",	 "execvp", "execvpe", "execveat",
+		"fexecve", "posix_spawn", "posix_spawnp", "system",  "popen",	 "wordexp", "syscall", NULL,
+	};
+
+	return (binary->is_program && !binary->interpreter) || imports(binary, names);
+}
+
 static void judge_libraries(struct unwind *unwind, const struct binary *binary)
 {
 	for (size_t i = 0; i < binary->needed.n_items; i++) {
@@ -500,17 +559,7 @@ void unwind_done(struct unwind *unwind)
 
 const struct unwind_range *unwind_find_range(const struct unwind *unwind, uint64_t address)
 {
-	size_t low = 0, high = unwind->n_ranges;
+	size_t n = sorted_until(unwind->ranges, unwind->n_ranges, start, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (unwind->ranges[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == 0 || address >= unwind->ranges[low - 1].end)
-		return NULL;
-	return &unwind->ranges[low - 1];
+	return n && address < unwind->ranges[n - 1].end ? &unwind->ranges[n - 1] : NULL;
 }

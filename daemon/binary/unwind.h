@@ -35,6 +35,12 @@ struct unwind {
 int unwind_read(const struct binary *binary, struct unwind *ret_unwind);
 void unwind_done(struct unwind *unwind);
 
+/* Whether it may load libraries that nobody knows of before: it calls dlopen(). Faster than unwind_read(). */
+bool unwind_loads_libraries(const struct binary *binary);
+
+/* Whether it may execute other programs: it calls execve(), system() and the like, or is static, and nobody can tell. */
+bool unwind_starts_programs(const struct binary *binary);
+
 /* The piece that holds the address, or NULL. */
 const struct unwind_range *unwind_find_range(const struct unwind *unwind, uint64_t address);
 

@@ -254,7 +254,7 @@ static enum instruction_kind kind_of_one_byte(const struct decoder *decoder, uin
 	case 0xf4:
 		return INSTRUCTION_TRAP;
 	case 0xe0 ... 0xe3:
-		return INSTRUCTION_COUNT_BRANCH;
+		return INSTRUCTION_REGISTER_BRANCH;
 	case 0xe8:
 		return INSTRUCTION_CALL;
 	case 0xe9:
@@ -354,7 +354,7 @@ static bool take_opcode(struct decoder *decoder, uint8_t opcode, struct instruct
 		return false;
 	instruction->kind = is_two_byte ? kind_of_two_byte(opcode) : kind_of_one_byte(decoder, opcode);
 	if (instruction->kind == INSTRUCTION_BRANCH)
-		instruction->condition = (struct condition){CONDITION_FLAGS, opcode & 15, 0};
+		instruction->condition.code = opcode & 15;
 	return !(flags & RELATIVE) || take_displacement(decoder, bytes, &instruction->displacement);
 }
 

@@ -8,16 +8,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/socket.h>
 
+#include "control/audit.h"
 #include "control/command.h"
 #include "control/daemon.h"
+#include "session/rotation.h"
 
 struct start {
 	struct strings aspects;
 	struct json_object *scope;
-	int64_t output; /* index of a descriptor, or -1 */
+	int64_t output, pfw_files, pieces; /* indices of descriptors, or -1 */
+	int64_t rotate_bytes, rotate_ms; /* or 0 */
 	bool compress, allow_empty, detach;
-	const char *returns; /* or NULL */
+	const char *returns, *metrics, *processes, *python; /* or NULL */
+	bool sched;
+	int64_t interval_ms;
+	int64_t budget_permille; /* or -1: as the policy has it */
 };
 
 struct start_scope {
@@ -30,10 +37,20 @@ static const struct parameter parameters[] = {
 	{"aspects", PARAMETER_STRINGS, offsetof(struct start, aspects), true},
 	{"scope", PARAMETER_OBJECT, offsetof(struct start, scope), true},
 	{"output", PARAMETER_NUMBER, offsetof(struct start, output), false},
+	{"pfw_files", PARAMETER_NUMBER, offsetof(struct start, pfw_files), false},
+	{"pieces", PARAMETER_NUMBER, offsetof(struct start, pieces), false},
+	{"rotate_bytes", PARAMETER_NUMBER, offsetof(struct start, rotate_bytes), false},
+	{"rotate_ms", PARAMETER_NUMBER, offsetof(struct start, rotate_ms), false},
 	{"compress", PARAMETER_BOOL, offsetof(struct start, compress), false},
 	{"allow_empty", PARAMETER_BOOL, offsetof(struct start, allow_empty), false},
 	{"detach", PARAMETER_BOOL, offsetof(struct start, detach), false},
 	{"returns", PARAMETER_STRING, offsetof(struct start, returns), false},
+	{"metrics", PARAMETER_STRING, offsetof(struct start, metrics), false},
+	{"processes", PARAMETER_STRING, offsetof(struct start, processes), false},
+	{"sched", PARAMETER_BOOL, offsetof(struct start, sched), false},
+	{"interval_ms", PARAMETER_NUMBER, offsetof(struct start, interval_ms), false},
+	{"python", PARAMETER_STRING, offsetof(struct start, python), false},
+	{"budget_permille", PARAMETER_NUMBER, offsetof(struct start, budget_permille), false},
 };
 
 static const struct parameter scope_parameters[] = {
@@ -72,21 +89,26 @@ static int check_scope(struct call *call, const struct start_scope *scope)
 	return -EINVAL;
 }
 
+/* Returns 1 if there is one, 0 if none is meant, or -EINVAL when the call has been answered. */
+static int find_descriptor(struct call *call, int64_t index)
+{
+	if (index < 0)
+		return 0;
+	if ((uint64_t)index < call->n_fds && call->fds[index] >= 0)
+		return 1;
+	call_fail_with(call, "io.perfflow.BadOutput", "descriptor %lld did not come with the call",
+		       (long long)index);
+	return -EINVAL;
+}
+
 /* Takes the descriptor out of the call. Returns 0, or -EINVAL when the call has been answered. */
 static int take_output(struct call *call, int64_t index, int *ret_fd)
 {
-	int flags;
+	int flags, r = find_descriptor(call, index);
 
-	if (index < 0) {
-		*ret_fd = -1;
-		return 0;
-	}
-	if ((uint64_t)index >= call->n_fds) {
-		call_fail_with(call, "io.perfflow.BadOutput",
-			       "descriptor %lld did not come with the call", (long long)index);
-		return -EINVAL;
-	}
-
+	*ret_fd = -1;
+	if (r <= 0)
+		return r;
 	flags = fcntl(call->fds[index], F_GETFL);
 	if (flags < 0 || (flags & O_PATH) || (flags & O_ACCMODE) == O_RDONLY) {
 		call_fail_with(call, "io.perfflow.BadOutput", "the output is not open for writing");
@@ -95,6 +117,54 @@ static int take_output(struct call *call, int64_t index, int *ret_fd)
 
 	*ret_fd = take_fd(call->fds[index]);
 	return 0;
+}
+
+/* The same with a socket at whose other end files are made. */
+static int take_maker(struct call *call, int64_t index, int *ret_fd)
+{
+	int domain = 0, type = 0, r = find_descriptor(call, index);
+	socklen_t size = sizeof(int);
+
+	*ret_fd = -1;
+	if (r <= 0)
+		return r;
+	getsockopt(call->fds[index], SOL_SOCKET, SO_DOMAIN, &domain, &size);
+	getsockopt(call->fds[index], SOL_SOCKET, SO_TYPE, &type, &size);
+	if (domain != AF_UNIX || type != SOCK_SEQPACKET) {
+		call_fail_with(call, "io.perfflow.BadOutput",
+			       "what is to make the files is no Unix socket of type SEQPACKET");
+		return -EINVAL;
+	}
+	*ret_fd = take_fd(call->fds[index]);
+	return 0;
+}
+
+/* The descriptors of a session. Returns 0, or -EINVAL when the call has been answered. */
+static int take_descriptors(struct call *call, const struct start *start, struct session_config *config)
+{
+	config->output_fd = config->files_fd = config->pieces_fd = -1;
+	if (take_output(call, start->output, &config->output_fd) == 0 &&
+	    take_maker(call, start->pfw_files, &config->files_fd) == 0 &&
+	    take_maker(call, start->pieces, &config->pieces_fd) == 0)
+		return 0;
+	session_config_close(config);
+	return -EINVAL;
+}
+
+/* The name of a number that is out of its bounds, or NULL. */
+static const char *find_bad_number(const struct start *start)
+{
+	bool is_rotated = start->rotate_bytes || start->rotate_ms;
+
+	if (start->interval_ms < SESSION_MIN_INTERVAL_MS || start->interval_ms > SESSION_MAX_INTERVAL_MS)
+		return "interval_ms";
+	if ((start->pieces >= 0) != is_rotated || (start->pieces >= 0 && start->output < 0))
+		return "pieces";
+	if (start->rotate_bytes && start->rotate_bytes < ROTATION_MIN_BYTES)
+		return "rotate_bytes";
+	if (start->rotate_ms && (start->rotate_ms < ROTATION_MIN_MS || start->rotate_ms > INT32_MAX))
+		return "rotate_ms";
+	return NULL;
 }
 
 static void fail_bad_aspect(struct call *call, const struct session_failure *failure, int r)
@@ -128,14 +198,68 @@ static void fail_with_reason(struct call *call, const struct session_failure *fa
 		[SESSION_FAULT_SCOPE] = "io.perfflow.BadScope",
 		[SESSION_FAULT_OUTPUT] = "io.perfflow.BadOutput",
 		[SESSION_FAULT_LIMIT] = "io.perfflow.LimitReached",
+		[SESSION_FAULT_METRICS] = "io.perfflow.BadMetrics",
+		[SESSION_FAULT_PERMISSION] = "io.perfflow.PermissionDenied",
 	};
 
+	if (failure->fault == SESSION_FAULT_PERMISSION || failure->fault == SESSION_FAULT_LIMIT)
+		audit_refusal(peer_uid(call->peer), peer_pid(call->peer), call->method, why_text(&failure->why, r));
 	if (failure->fault == SESSION_FAULT_ASPECT)
 		fail_bad_aspect(call, failure, r);
 	else if (failure->fault == SESSION_FAULT_MATCH)
 		fail_no_match(call, failure, r);
 	else
 		call_fail_with(call, errors[failure->fault], "%s", why_text(&failure->why, r));
+}
+
+static void fail_parameter(struct call *call, const char *name)
+{
+	call_fail(call, "org.varlink.service.InvalidParameter", JSON_OBJECT({"parameter", json_text(name)}));
+}
+
+static void fail_limit(struct call *call, const struct why *why, int r)
+{
+	audit_refusal(peer_uid(call->peer), peer_pid(call->peer), call->method, why_text(why, r));
+	call_fail_with(call, "io.perfflow.LimitReached", "%s", why_text(why, r));
+}
+
+/* Returns 0, or -EUSERS when the call has been answered. */
+static int choose_budget(struct daemon *daemon, struct call *call, int64_t permille, unsigned int *ret_permille)
+{
+	struct why why = {0};
+	int r;
+
+	r = policy_choose_budget(&daemon->policy, call_is_trusted(daemon, call), permille, ret_permille, &why);
+	if (r < 0)
+		fail_limit(call, &why, r);
+	return r;
+}
+
+/* What a plain user may see; *ret_privilege is NULL for one who is trusted. Its groups are the caller's. */
+static int find_privilege(struct daemon *daemon, const struct call *call, struct privilege *privilege,
+			  const struct privilege **ret_privilege, gid_t **ret_groups)
+{
+	struct daemon_quotas *quotas;
+	struct policy_client client;
+	int r;
+
+	*ret_privilege = NULL;
+	if (call_is_trusted(daemon, call))
+		return 0;
+	r = call_client(call, &client, ret_groups);
+	if (r >= 0)
+		r = daemon_quotas_of(daemon, client.uid, &quotas);
+	if (r < 0)
+		return r;
+	*privilege = (struct privilege){
+		.rights = {.uid = client.uid, .gid = client.groups[0], .groups = client.groups, .n_groups = client.n_groups},
+		.functions = &quotas->functions,
+		.bytes = &quotas->bytes,
+		.reading = &quotas->reading,
+		.max_records_per_s = daemon->policy.n_records_per_s,
+	};
+	*ret_privilege = privilege;
+	return 0;
 }
 
 static void start_session(struct daemon *daemon, struct call *call, const struct start *start,
@@ -149,19 +273,50 @@ static void start_session(struct daemon *daemon, struct call *call, const struct
 		.command = scope->command.n_items > 0 ? &scope->command : NULL,
 		.compress = start->compress,
 		.allow_empty = start->allow_empty,
+		.metrics = start->metrics,
+		.processes = start->processes,
+		.python = start->python,
+		.with_sched = start->sched,
+		.interval_ms = (unsigned int)start->interval_ms,
+		.read_s = daemon->policy.read_s,
+		.piece_bytes = (uint64_t)start->rotate_bytes,
+		.piece_ns = (uint64_t)start->rotate_ms * 1000000,
 		.uid = peer_uid(call->peer),
 		.client_pid = peer_pid(call->peer),
 	};
+	_cleanup_free_ gid_t *groups = NULL;
 	struct daemon_session *session;
+	const char *bad_number;
+	struct privilege privilege;
 	int r;
 
-	if (start->returns && site_mode_parse(start->returns, &config.returns) < 0) {
-		call_fail(call, "org.varlink.service.InvalidParameter",
-			  JSON_OBJECT({"parameter", json_text("returns")}));
+	r = find_privilege(daemon, call, &privilege, &config.privilege, &groups);
+	if (r < 0) {
+		call_fail_with(call, "io.perfflow.Failed", "cannot tell who you are");
 		return;
 	}
-	if (take_output(call, start->output, &config.output_fd) < 0)
+	if (start->returns && site_mode_parse(start->returns, &config.returns) < 0) {
+		fail_parameter(call, "returns");
 		return;
+	}
+	if (start->python && start->python[0] != '/') {
+		fail_parameter(call, "python");
+		return;
+	}
+	bad_number = find_bad_number(start);
+	if (bad_number) {
+		fail_parameter(call, bad_number);
+		return;
+	}
+	if (start->budget_permille > SESSION_MAX_BUDGET_PERMILLE) {
+		fail_parameter(call, "budget_permille");
+		return;
+	}
+	if (choose_budget(daemon, call, start->budget_permille, &config.budget_permille) < 0)
+		return;
+	if (take_descriptors(call, start, &config) < 0)
+		return;
+	config.calibration = daemon_calibration(daemon);
 	r = daemon_start_session(daemon, &config, &session, &failure);
 	if (r < 0) {
 		fail_with_reason(call, &failure, r);
@@ -175,9 +330,26 @@ static void start_session(struct daemon *daemon, struct call *call, const struct
 	call_reply(call, JSON_OBJECT({"session", daemon_describe_session(session)}), call->more);
 }
 
+/* Returns 0, or a negative errno when the call has been answered. */
+static int check_policy(struct daemon *daemon, struct call *call, const struct start_scope *scope)
+{
+	const struct policy_wish wish = {.pid = (pid_t)scope->pid};
+	uid_t uid = peer_uid(call->peer);
+	struct why why = {0};
+	int r;
+
+	r = call_check(daemon, call, &wish);
+	if (r < 0)
+		return r;
+	r = policy_check_sessions(&daemon->policy, uid, daemon_n_running(daemon), daemon_n_running_of(daemon, uid), &why);
+	if (r < 0)
+		fail_limit(call, &why, r);
+	return r;
+}
+
 static void run_start(struct daemon *daemon, struct call *call)
 {
-	_cleanup_(start_done) struct start start = {.output = -1};
+	_cleanup_(start_done) struct start start = {.output = -1, .pfw_files = -1, .pieces = -1, .interval_ms = SESSION_INTERVAL_MS, .budget_permille = -1};
 	_cleanup_(start_scope_done) struct start_scope scope = {0};
 
 	if (parameters_read(call, call->parameters, "", parameters, ARRAY_SIZE(parameters),
@@ -189,15 +361,12 @@ static void run_start(struct daemon *daemon, struct call *call)
 
 	if (daemon->is_stopping)
 		call_fail_with(call, "io.perfflow.Failed", "perfflowd is about to end");
-	else if (daemon_n_running(daemon) >= DAEMON_MAX_SESSIONS)
-		call_fail_with(call, "io.perfflow.LimitReached", "there are %d sessions already",
-			       DAEMON_MAX_SESSIONS);
-	else
+	else if (check_policy(daemon, call, &scope) == 0)
 		start_session(daemon, call, &start, &scope);
 }
 
 const struct command command_start = {
 	.method = "io.perfflow.Start",
-	.needs_root = true,
+	.is_for_users = true,
 	.run = run_start,
 };

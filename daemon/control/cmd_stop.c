@@ -26,6 +26,8 @@ static void run_stop(struct daemon *daemon, struct call *call)
 		return;
 
 	session = daemon_find_session(daemon, (uint64_t)id);
+	if (session && daemon_session_uid(session) != peer_uid(call->peer) && !call_is_trusted(daemon, call))
+		session = NULL; /* that it is there is not for everybody to know */
 	if (!session) {
 		fail_no_such_session(call, id);
 	} else if (session->has_ended) {
@@ -42,6 +44,6 @@ static void run_stop(struct daemon *daemon, struct call *call)
 
 const struct command command_stop = {
 	.method = "io.perfflow.Stop",
-	.needs_root = true,
+	.is_for_users = true,
 	.run = run_stop,
 };

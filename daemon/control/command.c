@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "control/audit.h"
+#include "control/daemon.h"
 #include "control/varlink.h"
 
 extern const char interface_description[]; /* interface.S */
@@ -107,10 +109,12 @@ static void run_get_interface_description(struct daemon *daemon, struct call *ca
 
 static const struct command command_get_info = {
 	.method = "org.varlink.service.GetInfo",
+	.is_open = true,
 	.run = run_get_info,
 };
 static const struct command command_get_interface_description = {
 	.method = "org.varlink.service.GetInterfaceDescription",
+	.is_open = true,
 	.run = run_get_interface_description,
 };
 
@@ -146,15 +150,50 @@ static void refuse_method(struct call *call)
 		  JSON_OBJECT({"interface", json_text(interface ? interface : "")}));
 }
 
+int call_client(const struct call *call, struct policy_client *ret_client, gid_t **ret_groups)
+{
+	size_t n_groups;
+
+	if (peer_groups(call->peer, ret_groups, &n_groups) < 0)
+		return -EPERM;
+	*ret_client = (struct policy_client){
+		.uid = peer_uid(call->peer), .groups = *ret_groups, .n_groups = n_groups};
+	return 0;
+}
+
+bool call_is_trusted(const struct daemon *daemon, const struct call *call)
+{
+	struct policy_client client = {.uid = peer_uid(call->peer)};
+	_cleanup_free_ gid_t *groups = NULL;
+
+	call_client(call, &client, &groups);
+	return policy_trusts(&daemon->policy, &client);
+}
+
+int call_check(struct daemon *daemon, struct call *call, const struct policy_wish *wish)
+{
+	struct policy_client client = {.uid = peer_uid(call->peer)};
+	_cleanup_free_ gid_t *groups = NULL;
+	struct why why = {0};
+	int r;
+
+	call_client(call, &client, &groups);
+	r = wish ? policy_check_wish(&daemon->policy, &client, wish, &why) : policy_check_client(&daemon->policy, &client, &why);
+	if (r >= 0)
+		return 0;
+	audit_refusal(client.uid, peer_pid(call->peer), call->method, why_text(&why, r));
+	call_fail_with(call, "io.perfflow.PermissionDenied", "%s", why_text(&why, r));
+	return r;
+}
+
 void command_dispatch(struct daemon *daemon, struct call *call)
 {
 	const struct command *command = find_command(call->method);
 
 	if (!command)
 		refuse_method(call);
-	else if (command->needs_root && peer_uid(call->peer) != 0)
-		call_fail_with(call, "io.perfflow.PermissionDenied", "only root may do this");
-	else
+	else if (command->is_open || (command->is_for_users && daemon->policy.allow_users) ||
+		 call_check(daemon, call, NULL) == 0)
 		command->run(daemon, call);
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "control/policy.h"
 #include "control/server.h"
 #include "util/text.h"
 
@@ -18,7 +19,8 @@ struct daemon;
 
 struct command {
 	const char *method; /* "io.perfflow.Start" */
-	bool needs_root;    /* else anybody may call it */
+	bool is_open;	    /* to anybody; else to those whom the policy trusts, */
+	bool is_for_users;  /* and where it allows that to others, who get what is their own */
 	void (*run)(struct daemon *daemon, struct call *call);
 };
 
@@ -27,6 +29,17 @@ extern const struct command command_start, command_stop, command_list, command_s
 
 /* Finds the method and runs it, or answers with the error that Varlink has for what it is not. */
 void command_dispatch(struct daemon *daemon, struct call *call);
+
+/* The client, as the kernel knows it; its groups, the first of which is its own, are the caller's. -EPERM where they are unknown. */
+int call_client(const struct call *call, struct policy_client *ret_client, gid_t **ret_groups);
+bool call_is_trusted(const struct daemon *daemon, const struct call *call);
+
+/*
+ * Whether the policy trusts the client (wish is NULL) or grants its wish. If not, the refusal is in the journal and the
+ * call is answered: -EPERM then.
+ */
+int call_check(struct daemon *daemon, struct call *call, const struct policy_wish *wish);
+
 
 /* What a parameter is, and so the type of the field that it is read into. */
 enum parameter_type {

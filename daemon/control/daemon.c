@@ -15,20 +15,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
+#include "control/audit.h"
 #include "control/command.h"
+#include "control/cuts.h"
+#include "session/overhead.h"
 #include "util/log.h"
+#include "util/now.h"
 
 #define FLUSH_MS 1000 /* for clients that read their last answers slowly */
-
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 /*
  * A private daemon is nobody's service: the variables that it inherits are meant for somebody else.
@@ -94,6 +89,40 @@ size_t daemon_n_running(const struct daemon *daemon)
 	return n;
 }
 
+size_t daemon_n_running_of(const struct daemon *daemon, uid_t uid)
+{
+	struct session_info info;
+	size_t n = 0;
+
+	for (size_t i = 0; i < daemon->n_sessions; i++) {
+		session_describe(daemon->sessions[i]->session, &info);
+		n += !daemon->sessions[i]->has_ended && info.uid == uid;
+	}
+	return n;
+}
+
+int daemon_quotas_of(struct daemon *daemon, uid_t uid, struct daemon_quotas **ret_quotas)
+{
+	struct daemon_quotas *quotas = hash_find(&daemon->quotas, uid);
+	int r;
+
+	if (!quotas) {
+		quotas = calloc(1, sizeof(*quotas));
+		if (!quotas)
+			return -ENOMEM;
+		r = hash_put(&daemon->quotas, uid, quotas);
+		if (r < 0) {
+			free(quotas);
+			return r;
+		}
+	}
+	quotas->functions.max = daemon->policy.n_user_functions;
+	quotas->bytes.max = daemon->policy.n_user_bytes;
+	quotas->reading.max_ns = daemon->policy.user_read_s * 1000000000ULL;
+	*ret_quotas = quotas;
+	return 0;
+}
+
 static void daemon_session_free(struct daemon_session *session)
 {
 	session_free(session->session);
@@ -120,9 +149,9 @@ static void on_session_ended(struct session *session, void *userdata)
 	struct session_info info;
 
 	session_describe(session, &info);
-	log_info("session %llu ended: %s", (unsigned long long)ended->id,
-		 info.reason ? info.reason : "stopped");
+	audit_end(&info);
 
+	cuts_end(ended->daemon->cuts, ended->id);
 	ended->has_ended = true;
 	ended->owner = NULL;
 	if (ended->start_call)
@@ -137,20 +166,38 @@ static void on_session_ended(struct session *session, void *userdata)
 	daemon_end_if_idle(ended->daemon);
 }
 
+const struct calibration *daemon_calibration(struct daemon *daemon)
+{
+	if (!daemon->calibration && calibration_start(&daemon->calibration) < 0)
+		log_error("cannot start a thread that measures what a probe costs");
+	return daemon->calibration;
+}
+
+/* Who waits for the end is told meanwhile, too. */
+static void on_session_notice(struct session *session, void *userdata)
+{
+	struct daemon_session *noticed = userdata;
+
+	(void)session;
+	if (noticed->start_call && noticed->start_call->more)
+		call_reply(noticed->start_call, JSON_OBJECT({"session", daemon_describe_session(noticed)}), true);
+}
+
 int daemon_start_session(struct daemon *daemon, const struct session_config *config,
 			 struct daemon_session **ret_session, struct session_failure *failure)
 {
 	_cleanup_(daemon_session_freep) struct daemon_session *session =
 		calloc(1, sizeof(*session));
+	struct session_info info;
 	int r;
 
 	if (!session) {
-		closep(&config->output_fd);
+		session_config_close(config);
 		return -ENOMEM;
 	}
 	session->daemon = daemon;
 	session->id = daemon->last_id + 1;
-	r = session_start(daemon->loop, session->id, config, on_session_ended, session,
+	r = session_start(daemon->loop, session->id, config, on_session_ended, on_session_notice, session,
 			  &session->session, failure);
 	if (r < 0)
 		return r;
@@ -160,7 +207,9 @@ int daemon_start_session(struct daemon *daemon, const struct session_config *con
 	daemon->last_id = session->id;
 	*ret_session = session;
 	daemon->sessions[daemon->n_sessions++] = take_ptr(session);
-	log_info("session %llu started", (unsigned long long)daemon->last_id);
+	session_describe((*ret_session)->session, &info);
+	audit_start(&info);
+	cuts_begin(daemon->cuts, daemon_describe_session(*ret_session));
 	daemon_notify_status(daemon);
 
 	return 0;
@@ -192,6 +241,8 @@ static struct json_object *describe_losses(const struct session_info *info)
 		{"too_deep", describe_number(info->losses[PF_LOST_TOO_DEEP])},
 		{"no_thread_state", describe_number(info->losses[PF_LOST_NO_THREAD_STATE])},
 		{"no_process", describe_number(info->losses[PF_LOST_NO_PROCESS])},
+		{"items", describe_number(info->losses[PF_LOST_ITEMS])},
+		{"over_rate", describe_number(info->losses[PF_LOST_OVER_RATE])},
 		{"bad_records", describe_number(info->n_bad_records)},
 		{"not_written", describe_number(info->n_not_written)},
 		{"missed_runs", describe_number(info->n_missed_runs)},
@@ -199,6 +250,39 @@ static struct json_object *describe_losses(const struct session_info *info)
 	};
 
 	return json_build(members);
+}
+
+static struct json_object *describe_overhead(const struct session_info *info)
+{
+	struct json_object *array = json_object_new_array();
+	const struct sink_label *label;
+	enum budget_state state;
+	struct budget_step step;
+	size_t cursor = 0;
+
+	while (info->overhead && overhead_next_limited(info->overhead, &cursor, &state, &step, &label)) {
+		const struct json_member members[] = {
+			{"function", json_text(label ? label->name : "")},
+			{"module", json_text(label ? label->category : "")},
+			{"state", json_text(state == BUDGET_PAUSED ? "paused" : "sampled")},
+			{"pid", describe_number(step.pid)},
+			{"tid", describe_number(step.tid)},
+			{"permille", describe_number(step.permille)},
+			{"calls_per_s", describe_number(step.calls_per_s)},
+			{"call_ns", describe_number(step.call_ns)},
+			{0},
+		};
+
+		json_object_array_add(array, json_build(members));
+	}
+	return array;
+}
+
+static struct json_object *describe_notices(const struct session_info *info)
+{
+	static const struct strings none = {0};
+
+	return json_strings(info->overhead ? overhead_notices(info->overhead) : &none);
 }
 
 static struct json_object *describe_info(const struct session_info *info)
@@ -214,11 +298,18 @@ static struct json_object *describe_info(const struct session_info *info)
 		{"functions", describe_number(info->n_functions)},
 		{"binaries", describe_number(info->n_binaries)},
 		{"spans", describe_number(info->n_spans)},
+		{"marks", describe_number(info->n_marks)},
 		{"processes", describe_number(info->n_processes)},
 		{"bytes", describe_number(info->n_bytes)},
+		{"pfw_files", describe_number(info->n_files)},
+		{"pieces", describe_number(info->n_pieces)},
 		{"lost", describe_number(session_info_lost(info))},
 		{"losses", describe_losses(info)},
 		{"warnings", json_strings(info->warnings)},
+		{"budget_permille", describe_number(info->budget_permille)},
+		{"left_out", describe_number(info->n_limited)},
+		{"limited", describe_overhead(info)},
+		{"notices", describe_notices(info)},
 		{0},
 	};
 
@@ -238,12 +329,24 @@ struct json_object *daemon_describe_session(const struct daemon_session *session
 	return object;
 }
 
-struct json_object *daemon_describe_sessions(const struct daemon *daemon)
+uid_t daemon_session_uid(const struct daemon_session *session)
 {
-	struct json_object *array = json_object_new_array();
+	struct session_info info;
 
+	session_describe(session->session, &info);
+	return info.uid;
+}
+
+struct json_object *daemon_describe_sessions(const struct daemon *daemon, const uid_t *uid)
+{
+	struct json_object *array = json_object_new_array(), *cut = cuts_list(daemon->cuts);
+
+	for (size_t i = 0; i < json_object_array_length(cut); i++)
+		if (!uid || cuts_is_of(cut, i, *uid))
+			json_object_array_add(array, json_object_get(json_object_array_get_idx(cut, i)));
 	for (size_t i = 0; i < daemon->n_sessions; i++)
-		json_object_array_add(array, daemon_describe_session(daemon->sessions[i]));
+		if (!uid || daemon_session_uid(daemon->sessions[i]) == *uid)
+			json_object_array_add(array, daemon_describe_session(daemon->sessions[i]));
 
 	return array;
 }
@@ -301,22 +404,49 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+int daemon_load_policy(const struct daemon_config *config, struct policy *ret_policy, struct why *why)
+{
+	return policy_load(config->policy_path ? config->policy_path : POLICY_DEFAULT_PATH, !config->policy_path, ret_policy,
+			   why);
+}
+
+/* What runs goes on; a policy with a mistake in it changes nothing. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	struct why why = {0};
+	int r;
+
+	(void)source;
+	(void)info;
+	r = daemon_is_private(daemon) ? 0 : daemon_load_policy(daemon->config, &daemon->policy, &why);
+	if (r < 0)
+		log_error("the policy stays as it is: %s", why_text(&why, r));
+	else
+		log_info("the policy was read again");
+
+	return 0;
+}
+
 /* The signals are blocked before there is any thread, so that none of them takes one. */
 static int daemon_watch_signals(struct daemon *daemon)
 {
-	static const int signals[] = {SIGTERM, SIGINT};
+	static const struct {
+		int number;
+		sd_event_signal_handler_t handler;
+	} signals[] = {{SIGTERM, on_signal}, {SIGINT, on_signal}, {SIGHUP, on_reload}};
 	sigset_t mask;
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&mask);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		sigaddset(&mask, signals[i]);
+		sigaddset(&mask, signals[i].number);
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
 		return -errno;
 
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-		r = sd_event_add_signal(daemon->loop, NULL, signals[i], on_signal, daemon);
+		r = sd_event_add_signal(daemon->loop, NULL, signals[i].number, signals[i].handler, daemon);
 		if (r < 0)
 			return r;
 	}
@@ -354,12 +484,20 @@ static int daemon_init(struct daemon *daemon, struct why *why)
 {
 	int r;
 
+	policy_init(&daemon->policy);
+	r = daemon_is_private(daemon) ? 0 : daemon_load_policy(daemon->config, &daemon->policy, why);
+	if (r < 0)
+		return r;
 	r = sd_event_new(&daemon->loop);
 	if (r < 0)
 		return why_set(why, r, "cannot make an event loop");
 	r = daemon_watch_signals(daemon);
 	if (r < 0)
 		return why_set(why, r, "cannot watch for signals");
+	r = cuts_new(daemon_is_private(daemon) ? NULL : daemon->config->state_folder, &daemon->cuts);
+	if (r < 0)
+		return r;
+	daemon->last_id = cuts_last_id(daemon->cuts);
 	r = server_new(daemon->loop, &server_default_limits, &server_ops, daemon, &daemon->server);
 	if (r < 0)
 		return r;
@@ -379,15 +517,27 @@ static int daemon_init(struct daemon *daemon, struct why *why)
 
 static void daemon_done(struct daemon *daemon)
 {
-	while (daemon->n_sessions > 0)
-		daemon_session_free(daemon->sessions[--daemon->n_sessions]);
+	struct daemon_quotas *quotas;
+
+	while (daemon->n_sessions > 0) {
+		struct daemon_session *session = daemon->sessions[--daemon->n_sessions];
+		uint64_t id = session->id;
+
+		daemon_session_free(session); /* which completes its trace */
+		cuts_end(daemon->cuts, id);
+	}
+	cuts_free(daemon->cuts);
+	for (size_t cursor = 0; (quotas = hash_next(&daemon->quotas, &cursor, NULL));)
+		free(quotas);
+	hash_done(&daemon->quotas);
+	calibration_free(daemon->calibration);
 	server_free(daemon->server);
 	sd_event_unref(daemon->loop);
 }
 
 int daemon_run(const struct daemon_config *config)
 {
-	_cleanup_(daemon_done) struct daemon daemon = {.config = config, .started_us = now_us()};
+	_cleanup_(daemon_done) struct daemon daemon = {.config = config, .started_us = clock_now_ns(CLOCK_REALTIME) / 1000};
 	struct why why = {0};
 	int r;
 

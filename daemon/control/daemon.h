@@ -9,15 +9,21 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "control/policy.h"
 #include "control/server.h"
+#include "inspect/allowance.h"
+#include "session/quota.h"
 #include "session/session.h"
+#include "util/hash.h"
 
 struct daemon_config {
 	const char *socket_path;
+	const char *policy_path; /* or NULL: the usual one, which may be missing */
+	const char *state_folder; /* where cuts are noted (control/cuts.h), or NULL: nowhere */
 	int connection_fd; /* serve this connected socket alone and end with it; -1: listen */
 };
 
-#define DAEMON_MAX_SESSIONS 64
+#define DAEMON_MAX_SESSIONS POLICY_MAX_SESSIONS
 #define DAEMON_KEPT_SESSIONS 16 /* that have ended, for List */
 
 struct daemon_session { /* a session and who waits for it */
@@ -33,21 +39,31 @@ struct daemon_session { /* a session and who waits for it */
 
 struct daemon {
 	const struct daemon_config *config;
+	struct policy policy;
 	sd_event *loop;
 	struct server *server;
 	struct daemon_session *sessions[DAEMON_MAX_SESSIONS + DAEMON_KEPT_SESSIONS];
+	struct hash quotas; /* struct daemon_quotas, by uid */
 	size_t n_sessions; /* oldest first, those that have ended too */
 	uint64_t last_id;
+	struct calibration *calibration; /* begun with the first session */
+	struct cuts *cuts;
 	bool is_stopping; /* no session starts any more; ends with the last one */
 	uint64_t started_us; /* since 1970 */
 };
 
+/* Reads the policy; why says what is wrong with it. */
+int daemon_load_policy(const struct daemon_config *config, struct policy *ret_policy, struct why *why);
 /* Runs until SIGTERM or SIGINT, or its one connection ends. Returns the exit status. */
 int daemon_run(const struct daemon_config *config);
+
+/* What a probe costs here: begins to measure it. NULL: it cannot be measured. */
+const struct calibration *daemon_calibration(struct daemon *daemon);
 
 /* For the commands. */
 struct daemon_session *daemon_find_session(struct daemon *daemon, uint64_t id);
 size_t daemon_n_running(const struct daemon *daemon);
+size_t daemon_n_running_of(const struct daemon *daemon, uid_t uid);
 /*
  * Starts a session with the next id, and forgets the oldest that has ended where there are many. The limit of those
  * that run is checked before. What it returns belongs to the daemon; as with session_start(), failure says why not.
@@ -55,6 +71,15 @@ size_t daemon_n_running(const struct daemon *daemon);
 int daemon_start_session(struct daemon *daemon, const struct session_config *config,
 			 struct daemon_session **ret_session, struct session_failure *failure);
 struct json_object *daemon_describe_session(const struct daemon_session *session);
-struct json_object *daemon_describe_sessions(const struct daemon *daemon);
+/* Those of a user, or with NULL all; those that were cut are the first. */
+struct json_object *daemon_describe_sessions(const struct daemon *daemon, const uid_t *uid);
+uid_t daemon_session_uid(const struct daemon_session *session);
+
+/* What all sessions of a user may take together, by the policy as it is now. They outlive the sessions. */
+struct daemon_quotas {
+	struct quota functions, bytes;
+	struct allowance reading;
+};
+int daemon_quotas_of(struct daemon *daemon, uid_t uid, struct daemon_quotas **ret_quotas);
 
 #endif

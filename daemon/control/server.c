@@ -26,10 +26,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "control/varlink.h"
 #include "util/log.h"
+#include "util/now.h"
 #include "util/text.h"
 
 #define MAX_FDS	       16 /* of a peer, that wait to be claimed */
@@ -38,6 +38,7 @@
 
 const struct server_limits server_default_limits = {
 	.n_peers = 64,
+	.n_user_peers = 24,
 	.message_bytes = 1024 * 1024,
 	.unsent_bytes = 4 * 1024 * 1024,
 };
@@ -411,6 +412,28 @@ pid_t peer_pid(const struct peer *peer)
 	return peer->credentials.pid;
 }
 
+/* The kernel knows the groups beside the first since Linux 4.13. */
+int peer_groups(const struct peer *peer, gid_t **ret_groups, size_t *ret_n)
+{
+	_cleanup_free_ gid_t *groups = NULL;
+	socklen_t size = 64 * sizeof(gid_t);
+
+	for (;;) {
+		free(groups);
+		groups = malloc(size + sizeof(gid_t));
+		if (!groups)
+			return -ENOMEM;
+		if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERGROUPS, groups + 1, &size) == 0)
+			break;
+		if (errno != ERANGE) /* else size is now what it takes */
+			return -errno;
+	}
+	groups[0] = peer->credentials.gid;
+	*ret_n = 1 + size / sizeof(gid_t);
+	*ret_groups = take_ptr(groups);
+	return 0;
+}
+
 bool peer_is_gone(const struct peer *peer)
 {
 	return peer->gone;
@@ -491,6 +514,16 @@ void server_free(struct server *server)
 	free(server);
 }
 
+/* So that one user cannot keep all others away. */
+static bool user_has_too_many(const struct server *server, uid_t uid)
+{
+	size_t n = 0;
+
+	for (const struct peer *peer = server->peers; peer; peer = peer->next)
+		n += peer->credentials.uid == uid;
+	return uid != 0 && n >= server->limits.n_user_peers;
+}
+
 int server_add_peer(struct server *server, int fd)
 {
 	_cleanup_close_ int owned_fd = fd;
@@ -508,6 +541,8 @@ int server_add_peer(struct server *server, int fd)
 	peer->fd = take_fd(owned_fd);
 	if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERCRED, &peer->credentials, &size) < 0)
 		return -errno;
+	if (user_has_too_many(server, peer->credentials.uid))
+		return -EUSERS;
 
 	r = sd_event_add_io(server->loop, &peer->socket_source, peer->fd, EPOLLIN, on_socket, peer);
 	if (r < 0)
@@ -532,15 +567,15 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *us
 	peer_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (peer_fd < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			log_error("cannot accept a client: %s", strerror(errno));
+			log_error("cannot accept a client: %s", why_text(NULL, -errno));
 		return 0;
 	}
 
 	r = server_add_peer(server, peer_fd);
 	if (r == -EUSERS)
-		log_error("a client is turned away: there are %zu already", server->n_peers);
+		log_error("a client is turned away: there are %zu already, or too many of its user", server->n_peers);
 	else if (r < 0)
-		log_error("cannot serve a client: %s", strerror(-r));
+		log_error("cannot serve a client: %s", why_text(NULL, r));
 
 	return 0;
 }
@@ -659,10 +694,7 @@ int server_listen_path(struct server *server, const char *path, mode_t mode, str
 
 static int64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_now_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
 void server_flush(struct server *server, int timeout_ms)

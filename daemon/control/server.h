@@ -37,6 +37,7 @@ struct call {
 
 struct server_limits {
 	size_t n_peers;	       /* at once */
+	size_t n_user_peers;   /* of those, of each user but root */
 	size_t message_bytes;  /* of one call; and of those that wait for their turn */
 	size_t unsent_bytes;   /* of answers that a peer does not read */
 };
@@ -63,13 +64,18 @@ DEFINE_CLEANUP(struct server, server_free)
 /* Listens on a path (its folder is made if missing, mode is the socket's) or on a descriptor that listens already (owned from then on). */
 int server_listen_path(struct server *server, const char *path, mode_t mode, struct why *why);
 int server_listen_fd(struct server *server, int fd);
-/* Serves one connected socket, which the server owns from then on (also on failure). -EUSERS: too many. */
+/*
+ * Serves one connected socket, which the server owns from then on (also on failure). -EUSERS: too many, or too many of its
+ * user.
+ */
 int server_add_peer(struct server *server, int fd);
 /* Waits until all answers are sent, or the time is over. */
 void server_flush(struct server *server, int timeout_ms);
 
 uid_t peer_uid(const struct peer *peer);
 pid_t peer_pid(const struct peer *peer);
+/* All of its groups, when it connected; an array that is freed with free(). */
+int peer_groups(const struct peer *peer, gid_t **ret_groups, size_t *ret_n);
 /* Whether nobody reads its answers any more. */
 bool peer_is_gone(const struct peer *peer);
 

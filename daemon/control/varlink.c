@@ -2,8 +2,8 @@
 /*
  * control/varlink.c - the messages of Varlink (https://varlink.org)
  *
- * A message is one JSON object. json-c reads it in its strict mode and with a bounded depth, so
- * that what is no JSON is refused here and not guessed at. Members that Varlink does not know are
+ * A message is one JSON object. json-c reads it with a bounded depth, and what it takes that is no
+ * JSON is refused here and not guessed at. Members that Varlink does not know are
  * ignored, as it demands; "upgrade" is known and not offered, so a call that asks for it is no call
  * that could be answered.
  */
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/json.h"
 
 #define MAX_DEPTH 16 /* of objects and arrays within each other */
 
@@ -25,6 +26,13 @@ static void json_putp(struct json_object **object)
 	json_object_put(*object);
 }
 
+static bool is_blank(const char *data, size_t begin, size_t end)
+{
+	while (begin < end && data[begin] && strchr(" \t\r\n", data[begin]))
+		begin++;
+	return begin == end;
+}
+
 static struct json_object *parse_object(const char *data, size_t size)
 {
 	_cleanup_(json_tokener_freep) struct json_tokener *tokener = NULL;
@@ -33,7 +41,7 @@ static struct json_object *parse_object(const char *data, size_t size)
 	tokener = json_tokener_new_ex(MAX_DEPTH);
 	if (!tokener)
 		return NULL;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
 
 	object = json_tokener_parse_ex(tokener, data, (int)size);
 	/*
@@ -41,8 +49,8 @@ static struct json_object *parse_object(const char *data, size_t size)
 	 * nothing.
 	 */
 	if (json_tokener_get_error(tokener) != json_tokener_success ||
-	    json_tokener_get_parse_end(tokener) != size ||
-	    !json_object_is_type(object, json_type_object)) {
+	    !is_blank(data, json_tokener_get_parse_end(tokener), size) ||
+	    json_find_nonsense(data, size) || !json_object_is_type(object, json_type_object)) {
 		json_object_put(object);
 		return NULL;
 	}

@@ -8,114 +8,108 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "probe/aspect_option.h"
+
+static const char *const advices[ASPECT_N_ADVICES] = {
+	[ASPECT_AROUND] = "around",
+	[ASPECT_BEFORE] = "before",
+	[ASPECT_AFTER] = "after",
+	[ASPECT_AROUND_ASYNC] = "around_async",
+	[ASPECT_BEFORE_ASYNC] = "before_async",
+	[ASPECT_AFTER_ASYNC] = "after_async",
+};
+
+const char *aspect_advice_name(enum aspect_advice advice)
+{
+	return advices[advice];
+}
+
+bool aspect_sees_entry(const struct aspect *aspect)
+{
+	return aspect->advice != ASPECT_AFTER && aspect->advice != ASPECT_AFTER_ASYNC;
+}
+
+bool aspect_sees_return(const struct aspect *aspect)
+{
+	return aspect->advice != ASPECT_BEFORE && aspect->advice != ASPECT_BEFORE_ASYNC;
+}
+
+bool aspect_follows_annotations(const struct aspect *aspect)
+{
+	return aspect->advice == ASPECT_AROUND && pointcut_wants_annotations(aspect->pointcut);
+}
 
 void aspect_free(struct aspect *aspect)
 {
 	if (!aspect)
 		return;
 
+	for (size_t i = 0; i < aspect->n_args; i++)
+		free(aspect->args[i].name);
+	free(aspect->args);
+	free(aspect->id_value.name);
+	free(aspect->name);
+	free(aspect->category);
 	pointcut_free(aspect->pointcut);
 	free(aspect);
 }
 
-static size_t word_length(const char *text)
+static bool is_same_text(const char *a, const char *b)
 {
-	size_t n = 0;
-
-	while (isalnum((unsigned char)text[n]) || text[n] == '_')
-		n++;
-	return n;
+	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static bool is_word(const char *text, size_t n, const char *word)
+static bool is_same_value(const struct aspect_value *a, const struct aspect_value *b)
 {
-	return strlen(word) == n && strncmp(text, word, n) == 0;
+	return is_same_text(a->name, b->name) && a->type == b->type &&
+	       a->n_dereferences == b->n_dereferences && a->max_bytes == b->max_bytes &&
+	       a->position == b->position;
+}
+
+static bool captures_the_same(const struct aspect *a, const struct aspect *b)
+{
+	if (a->all_args != b->all_args || a->n_args != b->n_args || a->has_ret != b->has_ret ||
+	    !is_same_value(&a->ret, &b->ret))
+		return false;
+	for (size_t i = 0; i < a->n_args; i++) {
+		if (!is_same_value(&a->args[i], &b->args[i]))
+			return false;
+	}
+	return true;
+}
+
+bool aspect_records_the_same(const struct aspect *a, const struct aspect *b)
+{
+	return a->advice == b->advice && a->returns == b->returns && a->min_ns == b->min_ns &&
+	       a->sample == b->sample && a->with_stack == b->with_stack &&
+	       captures_the_same(a, b) && a->id == b->id &&
+	       is_same_value(&a->id_value, &b->id_value) && is_same_text(a->name, b->name) &&
+	       a->name_value == b->name_value && is_same_text(a->category, b->category);
 }
 
 /* Goes to the "(" behind a word of advice, and returns 1 if there is one. */
 static int parse_advice(struct parser *parser, struct aspect *aspect)
 {
-	static const char *const others[] = {"before", "after", "before_async", "after_async",
-					     "around_async"};
 	const char *text;
 	size_t n;
 
 	parser_skip_space(parser);
 	text = parser->text + parser->at;
-	n = word_length(text);
-	if (n == 0 || text[n + strspn(text + n, SPACE)] != '(')
+	n = parser_word(parser);
+	if (text[n + strspn(text + n, SPACE)] != '(')
 		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
-		if (is_word(text, n, others[i]))
-			return parse_error(parser, parser->at,
-					   "'around' is the advice of this version, '%.*s' is "
-					   "none; a function of that name is "
-					   "asked for with execution(%.*s(*))",
-					   (int)n, text, (int)n, text);
-	}
-	if (!is_word(text, n, "around"))
-		return 0;
-	aspect->advice = ASPECT_AROUND;
-	parser->at += n;
-	parser_skip_space(parser);
-	return 1;
-}
-
-static int parse_returns(struct parser *parser, struct aspect *aspect)
-{
-	size_t n = word_length(parser->text + parser->at);
-	char word[16];
-
-	snprintf(word, sizeof(word), "%.*s", (int)n, parser->text + parser->at);
-	if (n >= sizeof(word) || site_mode_parse(word, &aspect->returns) < 0)
-		return parse_error(
-			parser, parser->at,
-			"'auto', 'sites', 'probes' or 'never' was expected after 'returns='");
-	aspect->says_returns = true;
-	parser->at += n;
-	return 0;
-}
-
-static int parse_option(struct parser *parser, struct aspect *aspect)
-{
-	static const struct {
-		const char *word;
-		int (*parse)(struct parser *parser, struct aspect *aspect); /* from its value on */
-	} options[] = {
-		{"returns", parse_returns},
-	};
-	const char *text = parser->text + parser->at;
-	size_t n = word_length(text);
-
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (is_word(text, n, options[i].word) && text[n] == '=') {
-			parser->at += n + 1;
-			return options[i].parse(parser, aspect);
-		}
-	}
-	return parse_error(parser, parser->at,
-			   "an option (returns=) or the end was expected, not '%.*s'",
-			   n ? (int)n : 1, text);
-}
-
-/* Each option has white space before it, but for the first, which has a ")" there. */
-static int parse_options(struct parser *parser, struct aspect *aspect)
-{
-	int r = 0;
-
-	parser_skip_space(parser);
-	while (r == 0 && parser->text[parser->at]) {
-		r = parse_option(parser, aspect);
-		if (r == 0 && parser->text[parser->at] &&
-		    !isspace((unsigned char)parser->text[parser->at]))
-			return parse_error(parser, parser->at, "white space was expected, not '%c'",
-					   parser->text[parser->at]);
+	for (size_t i = 0; i < ARRAY_SIZE(advices); i++) {
+		if (strlen(advices[i]) != n || strncmp(text, advices[i], n) != 0)
+			continue;
+		aspect->advice = i;
+		parser->at += n;
 		parser_skip_space(parser);
+		return 1;
 	}
-	return r;
+	return 0;
 }
 
 /* "(" pointcut ")" of an advice */
@@ -133,7 +127,7 @@ static int parse_advised(struct parser *parser, struct aspect *aspect)
 		return parse_error(parser, parser->at, "'&&', '||' or ')' was expected, not '%c'",
 				   parser->text[parser->at]);
 	parser->at++;
-	return parse_options(parser, aspect);
+	return aspect_parse_options(parser, aspect);
 }
 
 /* Whether the text so far ends in a parenthesis of the pointcut's own, so that options may follow.
@@ -155,8 +149,8 @@ static int parse_bare(struct parser *parser, struct aspect *aspect)
 	r = pointcut_parse_part(parser, &aspect->pointcut);
 	if (r < 0)
 		return r;
-	if (is_closed(parser, start) && word_length(parser->text + parser->at))
-		return parse_options(parser, aspect);
+	if (is_closed(parser, start) && parser_word(parser))
+		return aspect_parse_options(parser, aspect);
 	if (parser->text[parser->at])
 		return parse_error(parser, parser->at,
 				   "'&&', '||' or the end was expected, not '%c'",
@@ -185,6 +179,7 @@ int aspect_parse(const char *text, struct aspect **ret_aspect, size_t *ret_colum
 	aspect = calloc(1, sizeof(*aspect));
 	if (!aspect)
 		return -ENOMEM;
+	aspect->name_value = -1;
 	r = parse(&parser, aspect);
 	if (r < 0) {
 		if (ret_column)

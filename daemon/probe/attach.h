@@ -3,7 +3,8 @@
  * probe/attach.h - the kernel side of one session: its programs, maps and probes
  *
  * The probes attach disarmed, and attach_arm() lets all of them record at once. When the process that holds it ends,
- * however that may be, the kernel takes everything away.
+ * however that may be, the kernel takes everything away. The probes are in probe/attach_probes.h, the processes in scope in
+ * probe/attach_scope.h.
  */
 #ifndef PERFFLOW_PROBE_ATTACH_H
 #define PERFFLOW_PROBE_ATTACH_H
@@ -14,8 +15,8 @@
 
 #include "binary/binary.h"
 #include "perfflow/event.h"
-#include "probe/joinpoint.h"
 #include "util/cleanup.h"
+#include "util/text.h"
 #include "util/why.h"
 
 struct attach;
@@ -25,8 +26,25 @@ struct attach_config {
 	size_t ring_bytes;    /* of each; a power of two, at least a page */
 	uint32_t max_processes;
 	bool scope_is_all; /* every process that meets a probe is in scope, */
-	dev_t exe_dev;	   /* if it runs this program; exe_ino 0: any */
-	ino_t exe_ino;
+	const struct binary *program; /* if it runs this one; NULL: any */
+	bool has_advices;	/* attach_add_advice() will be called, */
+	bool has_items;		/* also with what makes spans and marks carry more than times */
+	bool with_sched;	/* each switch and wake-up is sent */
+	bool has_budget;	/* functions may be limited: attach_limit(), attach_relinks() */
+	uint32_t metrics;	/* a bit for each enum pf_metric that spans carry */
+	const struct counter_kind *const *hw; /* perf counters that they carry, PF_MAX_HW at most */
+	size_t n_hw;
+	const struct attach_user *only; /* NULL: processes of all users */
+};
+
+/*
+ * Of a session that sees processes of one user alone, as attach_add_process() and attach_link_process() name them, and their
+ * children. Nothing of any other is recorded, and no breakpoint put into its memory. Needs FEATURE_MULTI_PID_FILTER.
+ */
+struct attach_user {
+	uid_t uid;
+	gid_t gid;
+	uint64_t max_records_per_s; /* 0: any number. As many may come at once */
 };
 
 /* Loads the programs and attaches the scheduler's and processes' hooks. */
@@ -34,32 +52,40 @@ int attach_open(const struct attach_config *config, struct attach **ret_attach, 
 void attach_close(struct attach *attach); /* detaches; returns when no program of it runs any more */
 DEFINE_CLEANUP(struct attach, attach_close)
 
-/* Puts a process into the scope (with its threads, and from then on its children). -E2BIG: the table is full. */
-int attach_add_process(struct attach *attach, pid_t pid);
-bool attach_has_process(const struct attach *attach, pid_t pid);
-
-/* Probes the functions of a binary; they are numbered from first_number on. On failure none of them is probed. */
-int attach_joinpoints(struct attach *attach, const struct binary *binary, const struct joinpoint *joinpoints, size_t n,
-		      uint32_t first_number, struct why *why);
+/* For perf counters: has those go on where a CPU came; says which did not count all the time. */
+int attach_renew_counters(struct attach *attach);
+int attach_conclude_counters(const struct attach *attach, struct strings *warnings);
 
 /*
- * Probes the entries (offsets in the file) of what an unwinder calls when it has arrived: the spans of what it passed on the
- * way end there.
+ * Who a file is to the kernel. Both are what stat() tells, but on overlayfs and btrfs: `opened` is what it says of programs and
+ * mappings, `mapped` what probes go to, which several files can have in common. `mapped` needs Linux 5.17; before it is `opened`.
  */
-int attach_landings(struct attach *attach, const struct binary *binary, const uint64_t *offsets, size_t n,
-		    struct why *why);
+struct attach_identity {
+	struct attach_file_id {
+		dev_t dev;
+		ino_t ino;
+	} opened, mapped;
+};
+int attach_identify(struct attach *attach, const struct binary *binary, struct attach_identity *ret_identity);
+
+/* Bytes that the kernel keeps for its own rings and maps. */
+uint64_t attach_bytes(const struct attach *attach);
 
 void attach_arm(struct attach *attach);
 
 /* Disarms, waits until no probe runs, and has each span that is still open sent to the rings. */
 int attach_stop(struct attach *attach);
 
-/* For the pipeline: descriptors of the rings, owned by attach. Those of process_fd and cpus are for usage_open(). */
+/* For the pipeline: descriptors of the rings, owned by attach. Those of processes_fd and cpu_clocks_fd are for usage_open(). */
 unsigned int attach_n_rings(const struct attach *attach);
 int attach_ring_fd(const struct attach *attach, unsigned int ring);
 int attach_processes_fd(const struct attach *attach);
-int attach_cpus_fd(const struct attach *attach);
+int attach_cpu_clocks_fd(const struct attach *attach);
 size_t attach_n_cpus(const struct attach *attach);
+
+/* For table_read(): of struct pf_hits_key and struct pf_hits, of struct pf_loss_key and struct pf_loss. */
+int attach_hits_fd(const struct attach *attach);
+int attach_losses_fd(const struct attach *attach);
 
 /* Sums over all CPUs. May be called from any thread. */
 void attach_counters(const struct attach *attach, uint64_t ret_counters[PF_N_COUNTERS]);

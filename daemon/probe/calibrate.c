@@ -10,11 +10,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdint.h>
-#include <time.h>
+#include <stdlib.h>
 
 #include "probe/features.h"
 #include "probe/link.h"
 #include "util/cleanup.h"
+#include "util/now.h"
+#include "util/thread.h"
 
 #define N_ROUNDS 5
 #define N_CALLS	 1000
@@ -40,25 +42,17 @@ __asm__(".pushsection .text\n" FUNCTION("calibrate_emulated", "b 1f\n1:\n")
 			FUNCTION("calibrate_nop5", "nop\n") ".popsection\n");
 #endif
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
 /* Of N_CALLS calls. */
 static uint64_t measure(void (*function)(void))
 {
 	uint64_t least = UINT64_MAX;
 
 	for (int round = 0; round < N_ROUNDS; round++) {
-		uint64_t start_ns = now_ns(), passed_ns;
+		uint64_t start_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID), passed_ns;
 
 		for (int i = 0; i < N_CALLS; i++)
 			function();
-		passed_ns = now_ns() - start_ns;
+		passed_ns = clock_now_ns(CLOCK_THREAD_CPUTIME_ID) - start_ns;
 		if (passed_ns < least)
 			least = passed_ns;
 	}
@@ -106,7 +100,7 @@ static int measure_probe(const struct probe *probe, void (*function)(void), bool
 	if (fd < 0)
 		return fd;
 	probed_ns = measure(function);
-	close(fd);
+	link_close(&fd, 1);
 	*ret_ns = probed_ns > bare_ns ? (probed_ns - bare_ns) / N_CALLS : 0;
 	return 0;
 }
@@ -135,4 +129,53 @@ int calibrate(struct probe_costs *ret_costs, struct why *why)
 	costs.return_ns = both_ns > costs.emulated_ns ? both_ns - costs.emulated_ns : 0;
 	*ret_costs = costs;
 	return 0;
+}
+
+struct calibration {
+	pthread_t thread;
+	struct probe_costs costs;
+	int result; /* an atomic: 1 once they are there, 0 before, or a negative errno */
+};
+
+static void *run(void *userdata)
+{
+	struct calibration *calibration = userdata;
+	struct why ignored = {0};
+	int r = calibrate(&calibration->costs, &ignored);
+
+	__atomic_store_n(&calibration->result, r < 0 ? r : 1, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+int calibration_start(struct calibration **ret_calibration)
+{
+	struct calibration *calibration = calloc(1, sizeof(*calibration));
+	int r;
+
+	if (!calibration)
+		return -ENOMEM;
+	r = thread_start(&calibration->thread, "pf-calibrate", run, calibration);
+	if (r < 0) {
+		free(calibration);
+		return r;
+	}
+	*ret_calibration = calibration;
+	return 0;
+}
+
+void calibration_free(struct calibration *calibration)
+{
+	if (!calibration)
+		return;
+	pthread_join(calibration->thread, NULL);
+	free(calibration);
+}
+
+int calibration_read(const struct calibration *calibration, struct probe_costs *ret_costs)
+{
+	int r = __atomic_load_n(&calibration->result, __ATOMIC_ACQUIRE);
+
+	if (r > 0)
+		*ret_costs = calibration->costs;
+	return r > 0 ? 0 : r ?: -EAGAIN;
 }

@@ -3,6 +3,7 @@
 #ifndef PERFFLOW_PROBE_CALIBRATE_H
 #define PERFFLOW_PROBE_CALIBRATE_H
 
+#include "util/cleanup.h"
 #include "util/why.h"
 
 /* Nanoseconds for each time that one is hit; its program does nothing. 0: there is no such thing
@@ -17,5 +18,14 @@ struct probe_costs {
 
 /* Takes some 50 ms, or a second where each probe is a perf event of its own. */
 int calibrate(struct probe_costs *ret_costs, struct why *why);
+
+/* The same beside whatever else is done, in a thread of its own. */
+struct calibration;
+int calibration_start(struct calibration **ret_calibration);
+void calibration_free(struct calibration *calibration); /* joins it */
+DEFINE_CLEANUP(struct calibration, calibration_free)
+
+/* From any thread. 0, -EAGAIN where it is not ready yet, or why it failed. */
+int calibration_read(const struct calibration *calibration, struct probe_costs *ret_costs);
 
 #endif

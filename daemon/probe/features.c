@@ -86,9 +86,8 @@ static int probe_task_storage(void)
 	return map >= 0 ? 1 : r;
 }
 
-static int probe_tp_btf(void)
+static int probe_switch_program(const struct bpf_insn *instructions, size_t n)
 {
-	static const struct bpf_insn instructions[] = {RETURN_0};
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_RAW_TP);
 	_cleanup_close_ int program = -1;
 	int type = libbpf_find_vmlinux_btf_id("sched_switch", BPF_TRACE_RAW_TP);
@@ -96,9 +95,36 @@ static int probe_tp_btf(void)
 	if (type < 0)
 		return 0;
 	options.attach_btf_id = type;
-	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "pf_feature", "GPL", instructions,
-				ARRAY_SIZE(instructions), &options);
+	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "pf_feature", "GPL", instructions, n,
+				&options);
 	return program >= 0 ? 1 : absent_or_forbidden(errno);
+}
+
+static int probe_tp_btf(void)
+{
+	static const struct bpf_insn instructions[] = {RETURN_0};
+
+	return probe_switch_program(instructions, ARRAY_SIZE(instructions));
+}
+
+/* As the hooks at the scheduler's switches do it: see probe/dispatch.h. */
+static int probe_tail_calls(void)
+{
+	_cleanup_close_ int map = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, "pf_feature", 4, 4, 1, NULL);
+	const struct bpf_insn instructions[] = {
+		INSTRUCTION(.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_6, .src_reg = BPF_REG_1),
+		INSTRUCTION(.code = BPF_JMP | BPF_CALL, .src_reg = BPF_PSEUDO_CALL, .imm = 7),
+		INSTRUCTION(.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_6),
+		INSTRUCTION(.code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = BPF_REG_2, .src_reg = BPF_PSEUDO_MAP_FD,
+			    .imm = map),
+		INSTRUCTION(0),
+		INSTRUCTION(.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3),
+		INSTRUCTION(.code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call),
+		RETURN_0,
+		RETURN_0, /* the function that is called first */
+	};
+
+	return map >= 0 ? probe_switch_program(instructions, ARRAY_SIZE(instructions)) : absent_or_forbidden(errno);
 }
 
 /*
@@ -130,6 +156,28 @@ static int probe_uprobe_session(void)
 	return probe_link(LINK_UPROBE_SESSION);
 }
 
+/* As it is where the kernel has scheduler statistics or delay accounting (CONFIG_SCHED_INFO). */
+static int probe_run_delay(void)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	const struct btf_type *type;
+	int id = kernel ? btf__find_by_name_kind(kernel, "sched_info", BTF_KIND_STRUCT) : -1;
+	bool is_there = false;
+
+	type = id > 0 ? btf__type_by_id(kernel, id) : NULL;
+	for (int i = 0; type && i < btf_vlen(type); i++)
+		is_there |= strcmp(btf__name_by_offset(kernel, btf_members(type)[i].name_off), "run_delay") == 0;
+	btf__free(kernel);
+	return is_there;
+}
+
+/* That it is as we read it is tried where it is used: see probe/run_context.h. */
+static int probe_run_context(void)
+{
+	return probe_uprobe_session() == 1 &&
+	       libbpf_find_vmlinux_btf_id("bpf_rdonly_cast", 0) > 0;
+}
+
 int features_own_offset(void (*function)(void), unsigned long *ret_offset)
 {
 	_cleanup_(fclosep) FILE *maps = fopen("/proc/self/maps", "re");
@@ -144,6 +192,23 @@ int features_own_offset(void (*function)(void), unsigned long *ret_offset)
 		}
 	}
 	return -ENOENT;
+}
+
+#define LOAD_FILES 16 /* as many as a load has open at once, which are closed again by now */
+
+int features_load_error(int r)
+{
+	int fds[LOAD_FILES], n = 0;
+
+	if (r != -EINVAL)
+		return r;
+	while (n < LOAD_FILES && (fds[n] = dup(STDERR_FILENO)) >= 0)
+		n++;
+	if (n < LOAD_FILES && errno == EMFILE)
+		r = -EMFILE;
+	while (n > 0)
+		close(fds[--n]);
+	return r;
 }
 
 /* To be probed. Neither inlined nor thought to be without effect. */
@@ -263,6 +328,9 @@ static const struct {
 	[FEATURE_PERF_UPROBES] = {"perf_uprobes", probe_perf_uprobes},
 	[FEATURE_MULTI_PID_FILTER] = {"multi_pid_filter", probe_multi_pid_filter, true},
 	[FEATURE_UPROBE_SESSION] = {"uprobe_session", probe_uprobe_session, true},
+	[FEATURE_TAIL_CALLS] = {"tail_calls", probe_tail_calls, true},
+	[FEATURE_RUN_DELAY] = {"run_delay", probe_run_delay, true},
+	[FEATURE_RUN_CONTEXT] = {"run_context", probe_run_context, true},
 	[FEATURE_UPROBE_SYSCALL] = {"uprobe_syscall", probe_uprobe_syscall},
 	[FEATURE_GATE] = {"gate", probe_gate, true},
 	[FEATURE_MEMBARRIER] = {"membarrier", probe_membarrier},
@@ -270,15 +338,17 @@ static const struct {
 
 int feature_probe(enum feature feature)
 {
-	libbpf_print_fn_t print;
+	static _Atomic(int) found[N_FEATURES]; /* 0: not yet; 1: it is not there; 2: it is */
 	int r;
 
 	if (feature_is_disabled(feature))
 		return 0;
-	print = libbpf_set_print(
-		NULL); /* it would tell of each failure, and failing is what tells us */
+	if (found[feature])
+		return found[feature] - 1;
+	libbpf_set_print(NULL); /* it would tell of each failure, and failing is what tells us */
 	r = features[feature].probe();
-	libbpf_set_print(print);
+	if (r >= 0)
+		found[feature] = r + 1;
 	return r;
 }
 

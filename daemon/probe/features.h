@@ -26,6 +26,10 @@ enum feature {
 	FEATURE_MULTI_PID_FILTER, /* a link's limit to one process holds for all of its threads
 				     (Linux 6.10) */
 	FEATURE_UPROBE_SESSION,	  /* no return trap where the entry wants none (Linux 6.13) */
+	FEATURE_TAIL_CALLS,	/* a program with functions of its own can call another in its place
+				   (Linux 5.10 on x86, 6.0 on arm64) */
+	FEATURE_RUN_DELAY,	/* the kernel counts how long a thread waits for a CPU */
+	FEATURE_RUN_CONTEXT,	/* a program can read which probe it runs for, without a call */
 	FEATURE_UPROBE_SYSCALL, /* a probe on a 5-byte nop is a system call, not a trap (Linux 6.18,
 				   x86) */
 	FEATURE_GATE, /* a program can be held until it is woven (fanotify permission events) */
@@ -33,7 +37,8 @@ enum feature {
 	N_FEATURES,
 };
 
-/* 1: it is there; 0: it is not, or is switched off; -EPERM: our rights do not let us tell. */
+/* 1: it is there; 0: it is not, or is switched off; -EPERM: our rights do not let us tell. Tried
+ * once in the life of the process. */
 int feature_probe(enum feature feature);
 bool feature_is_there(enum feature feature);
 
@@ -47,6 +52,10 @@ int features_check_disabled(struct why *why);
 
 /* -EOPNOTSUPP: perfflow cannot trace on this kernel; the sentence says why. */
 int features_check_needed(struct why *why);
+
+/* What libbpf returned when it could not load programs; it may say -EINVAL where it lacked
+ * descriptors. */
+int features_load_error(int r);
 
 /* Where in our own program's file a function of ours is. */
 int features_own_offset(void (*function)(void), unsigned long *ret_offset);

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Asks the kernel directly: libbpf 1.4 makes plain links only, not session links. */
+/*
+ * Asks the kernel directly: libbpf 1.4 makes plain links only, not session links.
+ *
+ * The kernel writes breakpoints into programs and takes them out again on behalf of who asks, and stops half way when that one is
+ * killed: what is left is a breakpoint that nobody takes out any more. So a process of its own asks, one that has our memory and our
+ * descriptors, while the thread waits for it as for a vfork(). Whoever kills the daemon does not reach it; it ends what it has begun,
+ * and with it the last descriptor is closed.
+ */
 #include "probe/link.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "util/cleanup.h"
 
@@ -18,6 +28,57 @@ struct uprobe_link_attr {
 	uint64_t path, offsets, ref_ctr_offsets, cookies;
 	uint32_t n_offsets, multi_flags, pid, reserved;
 };
+
+#define STACK_BYTES 16384
+
+struct order { /* to make a link, or to close descriptors */
+	struct uprobe_link_attr *attr;
+	const int *fds;
+	size_t n_fds;
+	int result;
+};
+
+/* After a vfork(): system calls alone. */
+static int carry_out(void *userdata)
+{
+	struct order *order = userdata;
+
+	for (size_t i = 0; i < order->n_fds; i++)
+		if (order->fds[i] >= 0)
+			close(order->fds[i]);
+	if (order->attr) {
+		order->result = syscall(__NR_bpf, BPF_LINK_CREATE, order->attr, sizeof(*order->attr));
+		if (order->result < 0)
+			order->result = -errno;
+	}
+	return 0;
+}
+
+/* The thread sanitizer takes the other process for a thread of ours. */
+#ifdef __SANITIZE_THREAD__
+static void have_carried_out(struct order *order)
+{
+	carry_out(order);
+}
+#else
+/* No handler of ours may run there, and nobody hears of its end who waits for other children. */
+static void have_carried_out(struct order *order)
+{
+	char stack[STACK_BYTES] __attribute__((aligned(16)));
+	sigset_t all, before;
+	pid_t child;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	child = clone(carry_out, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_FILES, order);
+	if (child < 0)
+		carry_out(order);
+	else
+		while (waitpid(child, NULL, __WCLONE) < 0 && errno == EINTR)
+			;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+#endif
 
 int link_open(int program_fd, enum bpf_attach_type type, const struct link_sites *sites)
 {
@@ -32,9 +93,18 @@ int link_open(int program_fd, enum bpf_attach_type type, const struct link_sites
 		.multi_flags = sites->are_returns, /* BPF_F_UPROBE_MULTI_RETURN */
 		.pid = sites->pid,
 	};
-	int fd = syscall(__NR_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+	struct order order = { .attr = &attr };
 
-	return fd < 0 ? -errno : fd;
+	have_carried_out(&order);
+	return order.result;
+}
+
+void link_close(const int *fds, size_t n_fds)
+{
+	struct order order = { .fds = fds, .n_fds = n_fds };
+
+	if (n_fds)
+		have_carried_out(&order);
 }
 
 /* A number at the end of a line of /sys, or -ENOENT. */

@@ -24,8 +24,12 @@ struct link_sites {
 	pid_t pid;	  /* in this process alone; 0: in all */
 };
 
-/* Returns a descriptor: the probes are gone when it is closed. */
+/*
+ * Returns a descriptor: the probes are gone when it is closed. Neither this nor link_close() leaves a probe behind in a program when
+ * the daemon is killed meanwhile.
+ */
 int link_open(int program_fd, enum bpf_attach_type type, const struct link_sites *sites);
+void link_close(const int *fds, size_t n_fds); /* -1 is none */
 
 /* The same for kernels that have no such links: one perf event for one place. First without a
  * program. */

@@ -5,6 +5,7 @@
  */
 #include "probe/mappings.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <stdbool.h>
@@ -15,20 +16,24 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-#define RING_PAGES 16 /* a power of two */
+#include "probe/hotplug.h"
+
+#define RING_PAGES 64 /* a power of two */
 #define RECORD_MAX 8192
 
 struct ring {
-	int fd;
+	int fd; /* -1 while the CPU is offline */
+	uint64_t life; /* of the CPU */
 	struct perf_event_mmap_page *page; /* followed by the ring's bytes */
 };
 
 struct mappings {
+	enum mappings_scope scope;
 	int epoll_fd;
 	size_t page_bytes;
 	uint64_t n_lost;
 	size_t n_rings;
-	struct ring rings[];
+	struct ring rings[]; /* one for each CPU */
 };
 
 struct mmap2_record { /* PERF_RECORD_MMAP2, up to the name */
@@ -41,13 +46,27 @@ struct mmap2_record { /* PERF_RECORD_MMAP2, up to the name */
 	char path[];
 };
 
+struct fork_record { /* PERF_RECORD_FORK */
+	struct perf_event_header header;
+	uint32_t pid, parent_pid;
+	uint32_t tid, parent_tid;
+	uint64_t time_ns;
+};
+
+struct comm_record { /* PERF_RECORD_COMM, up to the name */
+	struct perf_event_header header;
+	uint32_t pid, tid;
+};
+
 struct lost_record { /* PERF_RECORD_LOST */
 	struct perf_event_header header;
 	uint64_t id, n_lost;
 };
 
-static int open_event(int cpu)
+/* Who wants files wants them at once; who wants all would be woken for every thread that begins or ends. */
+static int open_event(int cpu, enum mappings_scope scope)
 {
+	bool wants_all = scope == MAPPINGS_ALL;
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
 		.size = sizeof(attr),
@@ -55,11 +74,14 @@ static int open_event(int cpu)
 		.sample_type = PERF_SAMPLE_TIME,
 		.mmap = 1,
 		.mmap2 = 1,
+		.task = wants_all,
+		.comm = wants_all,
+		.comm_exec = wants_all,
 		.sample_id_all = 1,
 		.use_clockid = 1,
 		.clockid = CLOCK_BOOTTIME,
 		.watermark = 1,
-		.wakeup_watermark = 1,
+		.wakeup_watermark = wants_all ? UINT32_MAX : 1,
 	};
 	int fd = syscall(__NR_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
@@ -71,16 +93,24 @@ static size_t ring_bytes(const struct mappings *mappings)
 	return RING_PAGES * mappings->page_bytes;
 }
 
+static void close_ring(struct mappings *mappings, struct ring *ring)
+{
+	if (ring->fd < 0)
+		return;
+	munmap(ring->page, mappings->page_bytes + ring_bytes(mappings));
+	closep(&ring->fd);
+	ring->fd = -1;
+}
+
 static int open_ring(struct mappings *mappings, int cpu)
 {
-	struct ring *ring = &mappings->rings[mappings->n_rings];
+	struct ring *ring = &mappings->rings[cpu];
 	struct epoll_event event = { .events = EPOLLIN };
+	uint64_t life = hotplug_life(HOTPLUG_FOLDER, cpu); /* before, so that a CPU that goes meanwhile is noticed */
 	void *memory;
 	int fd;
 
-	fd = open_event(cpu);
-	if (fd == -ENODEV)
-		return 0; /* offline */
+	fd = open_event(cpu, mappings->scope);
 	if (fd < 0)
 		return fd;
 	memory = mmap(NULL, mappings->page_bytes + ring_bytes(mappings), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -90,29 +120,30 @@ static int open_ring(struct mappings *mappings, int cpu)
 		close(fd);
 		return r;
 	}
-	*ring = (struct ring){ .fd = fd, .page = memory };
-	mappings->n_rings++;
+	*ring = (struct ring){ .fd = fd, .life = life, .page = memory };
 	return epoll_ctl(mappings->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-int mappings_open(struct mappings **ret_mappings)
+int mappings_open(enum mappings_scope scope, struct mappings **ret_mappings)
 {
 	_cleanup_(mappings_closep) struct mappings *mappings = NULL;
-	long n_cpus = sysconf(_SC_NPROCESSORS_CONF);
-	int r;
+	int r, n_cpus = libbpf_num_possible_cpus();
 
 	if (n_cpus < 1)
 		return -EINVAL;
 	mappings = calloc(1, sizeof(*mappings) + n_cpus * sizeof(mappings->rings[0]));
 	if (!mappings)
 		return -ENOMEM;
+	mappings->scope = scope;
 	mappings->page_bytes = sysconf(_SC_PAGESIZE);
 	mappings->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (mappings->epoll_fd < 0)
 		return -errno;
+	for (int cpu = 0; cpu < n_cpus; cpu++)
+		mappings->rings[mappings->n_rings++].fd = -1;
 	for (int cpu = 0; cpu < n_cpus; cpu++) {
 		r = open_ring(mappings, cpu);
-		if (r < 0)
+		if (r < 0 && r != -ENODEV)
 			return r;
 	}
 	*ret_mappings = take_ptr(mappings);
@@ -123,10 +154,8 @@ void mappings_close(struct mappings *mappings)
 {
 	if (!mappings)
 		return;
-	for (size_t i = 0; i < mappings->n_rings; i++) {
-		munmap(mappings->rings[i].page, mappings->page_bytes + ring_bytes(mappings));
-		close(mappings->rings[i].fd);
-	}
+	for (size_t i = 0; i < mappings->n_rings; i++)
+		close_ring(mappings, &mappings->rings[i]);
 	closep(&mappings->epoll_fd);
 	free(mappings);
 }
@@ -152,22 +181,60 @@ static void copy_out(const struct mappings *mappings, const struct ring *ring, u
 	memcpy((char *)to + first, bytes, size - first);
 }
 
+union record {
+	struct perf_event_header header;
+	struct mmap2_record mmap2;
+	struct fork_record fork;
+	struct comm_record comm;
+	struct lost_record lost;
+	char bytes[RECORD_MAX];
+};
+
 /* The time stands at the end of each record (sample_id_all). */
-static void take_mapping(const struct mmap2_record *record, void (*mapped)(const struct mapping *, void *),
-			 void *userdata)
+static bool read_mapping(const struct mmap2_record *record, struct mapping *mapping)
 {
 	size_t size = record->header.size;
-	struct mapping mapping = {
-		.pid = record->pid,
-		.dev = makedev(record->major, record->minor),
-		.ino = record->inode,
-		.path = record->path,
-	};
 
-	if (size < sizeof(*record) + sizeof(uint64_t) + 1 || !record->inode || record->path[0] != '/')
+	if (size < sizeof(*record) + sizeof(uint64_t) + 1 ||
+	    !memchr(record->path, '\0', size - sizeof(*record) - sizeof(uint64_t)))
+		return false;
+	mapping->kind = record->inode && record->path[0] == '/' ? MAPPING_FILE : MAPPING_MEMORY;
+	mapping->address = record->address;
+	mapping->length = record->length;
+	mapping->offset = record->page_offset;
+	mapping->dev = makedev(record->major, record->minor);
+	mapping->ino = record->inode;
+	mapping->generation = record->generation;
+	mapping->path = record->path;
+	return true;
+}
+
+/* Of the others: whether it is more than a thread's beginning or a new name. */
+static bool read_change(const union record *record, struct mapping *mapping)
+{
+	if (record->header.type == PERF_RECORD_FORK) {
+		mapping->kind = MAPPING_FORK;
+		mapping->parent = record->fork.parent_pid;
+		return record->header.size >= sizeof(record->fork) && record->fork.pid != record->fork.parent_pid;
+	}
+	mapping->kind = MAPPING_EXEC;
+	return record->header.type == PERF_RECORD_COMM && record->header.misc & PERF_RECORD_MISC_COMM_EXEC;
+}
+
+/* All of these records begin with the pid. */
+static void take_record(const struct mappings *mappings, const union record *record,
+			void (*mapped)(const struct mapping *, void *), void *userdata)
+{
+	size_t size = record->header.size;
+	struct mapping mapping = { .pid = record->comm.pid };
+
+	if (size < sizeof(record->comm) + sizeof(mapping.time_ns))
 		return;
-	memcpy(&mapping.time_ns, (const char *)record + size - sizeof(uint64_t), sizeof(uint64_t));
-	if (memchr(record->path, '\0', size - sizeof(*record) - sizeof(uint64_t)))
+	memcpy(&mapping.time_ns, record->bytes + size - sizeof(mapping.time_ns), sizeof(mapping.time_ns));
+	if (record->header.type == PERF_RECORD_MMAP2 ? !read_mapping(&record->mmap2, &mapping)
+						     : !read_change(record, &mapping))
+		return;
+	if (mappings->scope == MAPPINGS_ALL || mapping.kind == MAPPING_FILE)
 		mapped(&mapping, userdata);
 }
 
@@ -175,12 +242,7 @@ static void read_ring(struct mappings *mappings, struct ring *ring, void (*mappe
 		      void *userdata)
 {
 	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE), tail = ring->page->data_tail;
-	union {
-		struct perf_event_header header;
-		struct mmap2_record mmap2;
-		struct lost_record lost;
-		char bytes[RECORD_MAX];
-	} record;
+	union record record;
 
 	while (tail < head) {
 		copy_out(mappings, ring, tail, &record.header, sizeof(record.header));
@@ -188,10 +250,10 @@ static void read_ring(struct mappings *mappings, struct ring *ring, void (*mappe
 			break; /* no record of the kernel's is like that */
 		copy_out(mappings, ring, tail, &record, record.header.size);
 		tail += record.header.size;
-		if (record.header.type == PERF_RECORD_MMAP2)
-			take_mapping(&record.mmap2, mapped, userdata);
-		else if (record.header.type == PERF_RECORD_LOST)
+		if (record.header.type == PERF_RECORD_LOST)
 			mappings->n_lost += record.lost.n_lost;
+		else
+			take_record(mappings, &record, mapped, userdata);
 	}
 	__atomic_store_n(&ring->page->data_tail, head, __ATOMIC_RELEASE);
 }
@@ -199,5 +261,24 @@ static void read_ring(struct mappings *mappings, struct ring *ring, void (*mappe
 void mappings_read(struct mappings *mappings, void (*mapped)(const struct mapping *, void *), void *userdata)
 {
 	for (size_t i = 0; i < mappings->n_rings; i++)
-		read_ring(mappings, &mappings->rings[i], mapped, userdata);
+		if (mappings->rings[i].fd >= 0)
+			read_ring(mappings, &mappings->rings[i], mapped, userdata);
+}
+
+/* What a CPU's ring still holds when the CPU has gone is read before it is closed. */
+int mappings_renew(struct mappings *mappings, void (*mapped)(const struct mapping *, void *), void *userdata)
+{
+	int n = 0;
+
+	for (size_t cpu = 0; cpu < mappings->n_rings; cpu++) {
+		struct ring *ring = &mappings->rings[cpu];
+
+		if (ring->fd >= 0 && ring->life == hotplug_life(HOTPLUG_FOLDER, cpu))
+			continue;
+		if (ring->fd >= 0)
+			read_ring(mappings, ring, mapped, userdata);
+		close_ring(mappings, ring);
+		n += open_ring(mappings, cpu) >= 0;
+	}
+	return n;
 }

@@ -40,6 +40,28 @@ bool parser_at_operator(const struct parser *parser)
 	       strncmp(parser->text + parser->at, "&&", 2) == 0;
 }
 
+size_t parser_word(const struct parser *parser)
+{
+	const char *text = parser->text + parser->at;
+	size_t n = 0;
+
+	while (isalnum((unsigned char)text[n]) || text[n] == '_')
+		n++;
+	return n;
+}
+
+int parser_close(struct parser *parser, size_t open)
+{
+	parser_skip_space(parser);
+	if (!parser->text[parser->at])
+		return parse_error(parser, open, "')' was expected, to close the '('");
+	if (parser->text[parser->at] != ')')
+		return parse_error(parser, parser->at, "')' was expected, not '%c'",
+				   parser->text[parser->at]);
+	parser->at++;
+	return 0;
+}
+
 static bool is_word(char c)
 {
 	return isalnum((unsigned char)c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;

@@ -22,6 +22,7 @@ struct parser {
 	const char *text;
 	size_t at;
 	unsigned int depth; /* of parentheses and '!' */
+	bool is_in_cflow;
 	struct why *why;
 	size_t column; /* of the error */
 };
@@ -36,6 +37,10 @@ struct parser {
 void parser_skip_space(struct parser *parser);
 /* Whether "&&" or "||" stands there. */
 bool parser_at_operator(const struct parser *parser);
+/* The bytes of the word that stands there, of letters, digits and '_'. */
+size_t parser_word(const struct parser *parser);
+/* Goes behind the ")" that has to stand there, to close the "(" at `open`. */
+int parser_close(struct parser *parser, size_t open);
 
 struct regex;
 

@@ -73,22 +73,27 @@ bool site_is_emulated(const uint8_t *code, size_t size)
 }
 
 /* A runtime whose exceptions may pass any function that calls back, whatever language that is written in. */
-static bool is_unwinding_runtime(const char *path)
+const char *site_distrust_name(const char *path)
 {
 	const char *name = text_file_name(path);
 
-	return strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++", 6) == 0 ||
-	       strncmp(name, "libgnat", 7) == 0;
+	if (strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++", 6) == 0 ||
+	    strncmp(name, "libgnat", 7) == 0)
+		return "C++ exceptions may pass it in this program";
+	return NULL;
 }
 
-/* A program with exceptions of its own (static C++, Rust), or that looks at its own stack or switches it. */
-static const char *distrust_program(const char *path)
+/*
+ * A program with exceptions of its own (static C++, Rust), or that looks at its own stack or switches it; or a part of one that
+ * may load what does. The C library loads libraries by itself too, but none of them calls the program back.
+ */
+const char *site_distrust_part(const struct binary *binary)
 {
-	_cleanup_(binary_freep) struct binary *binary = NULL;
 	_cleanup_(unwind_done) struct unwind unwind = { 0 };
-	struct why ignored = { 0 };
 
-	if (binary_open(path, &binary, &ignored) < 0 || !binary->is_program || unwind_read(binary, &unwind) < 0)
+	if (unwind_loads_libraries(binary))
+		return "the program may load libraries that unwind its stack";
+	if (!binary->is_program || unwind_read(binary, &unwind) < 0)
 		return NULL;
 	if (unwind.uses_several_stacks)
 		return "the program switches stacks";
@@ -99,10 +104,40 @@ const char *site_distrust(const struct strings *paths)
 {
 	const char *reason = NULL;
 
-	for (size_t i = 0; i < paths->n_items && !reason; i++)
-		reason = is_unwinding_runtime(paths->items[i]) ? "C++ exceptions may pass it in this program"
-							       : distrust_program(paths->items[i]);
+	for (size_t i = 0; i < paths->n_items && !reason; i++) {
+		_cleanup_(binary_freep) struct binary *binary = NULL;
+		struct why ignored = { 0 };
+
+		reason = site_distrust_name(paths->items[i]);
+		if (!reason && binary_open(paths->items[i], &binary, &ignored) == 0)
+			reason = site_distrust_part(binary);
+	}
 	return reason;
+}
+
+/* Nothing is known of a file that cannot be opened; the loader will not load it either. */
+static bool starts_programs(const char *path)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	struct why ignored = { 0 };
+
+	return binary_open(path, &binary, &ignored) == 0 && unwind_starts_programs(binary);
+}
+
+const char *site_distrust_library(bool spares_others, bool starts_programs)
+{
+	if (!spares_others)
+		return "other programs may use it, which this kernel would not spare";
+	return starts_programs ? "the program may start others that unwind their stacks" : NULL;
+}
+
+const char *site_distrust_libraries(const struct strings *paths, bool spares_others)
+{
+	bool any_starts = false;
+
+	for (size_t i = 0; spares_others && i < paths->n_items && !any_starts; i++)
+		any_starts = starts_programs(paths->items[i]);
+	return site_distrust_library(spares_others, any_starts);
 }
 
 int site_chooser_open(const struct binary *binary, const struct symbols *symbols, struct site_chooser **ret_chooser,
@@ -162,7 +197,7 @@ static int choose_entry(struct site_chooser *chooser, const struct symbol *symbo
 	if (symbol->size && entry.file_offset == symbol->file_offset && symbol->size < (uint64_t)size)
 		size = symbol->size;
 	if (instruction_is_refused(chooser->binary->machine, code, size))
-		return refuse(symbol, "the kernel refuses its first instruction", why);
+		return refuse(symbol, "the kernel refuses its first instruction, and no later one will do", why);
 
 	site->entry_offset = entry.file_offset;
 	site->is_emulated = entry.is_emulated;

@@ -60,6 +60,17 @@ static inline bool site_has_return_probe(const struct site *site)
  * module that unwinds, switches stacks or looks at them is enough, since others may be called back from it.
  */
 const char *site_distrust(const struct strings *paths);
+
+/*
+ * The same of the libraries of these processes, which others may use as well: children that execute another program, and where
+ * the kernel lays its trampoline for everybody (!spares_others: it has no session links) all processes of the machine.
+ */
+const char *site_distrust_libraries(const struct strings *paths, bool spares_others);
+/* The same of what is known of them all. */
+const char *site_distrust_library(bool spares_others, bool starts_programs);
+/* The same of one of the files: by its name alone, and by what is in it. */
+const char *site_distrust_name(const char *path);
+const char *site_distrust_part(const struct binary *binary);
 #define SITE_DISTRUST_LIBRARY "any program may use it, and unwind its stack"
 
 /* Chooses for the functions of one binary. */

@@ -12,18 +12,29 @@ struct usage;
 
 struct usage_process {
 	uint32_t pid;
-	uint64_t oncpu_ns; /* since it came into scope */
+	uint64_t oncpu_ns; /* since it came into scope: */
+	uint64_t since_ns; /* CLOCK_BOOTTIME */
 };
 
 int usage_open(const struct attach *attach, struct usage **ret_usage);
 void usage_close(struct usage *usage);
 DEFINE_CLEANUP(struct usage, usage_close)
 
+struct usage_sample {
+	uint64_t time_ns;	     /* CLOCK_BOOTTIME */
+	const uint64_t *cpu_busy_ns; /* of each CPU, since some moment before the session */
+	size_t n_cpus, n_cpus_seen;  /* that may be, and that have run something */
+	const struct usage_process *processes;
+	size_t n_processes;
+};
+
 /*
- * Reads all counts as of now_ns (CLOCK_BOOTTIME), with what runs at this moment. The list is valid until the next call.
- * A count may be a few microseconds behind where a switch happens meanwhile; the next one has it.
+ * Reads all counts as of now, with what runs at this moment, and keeps them until they are asked for: by then the records of
+ * what was before have come out of the rings.
  */
-int usage_read(struct usage *usage, uint64_t now_ns, uint64_t *ret_busy_ns, const struct usage_process **ret_processes,
-	       size_t *ret_n);
+int usage_take(struct usage *usage);
+
+/* The oldest sample that was taken before before_ns and was not given yet, or NULL. It is valid until the next call. */
+const struct usage_sample *usage_next(struct usage *usage, uint64_t before_ns);
 
 #endif

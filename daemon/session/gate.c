@@ -24,9 +24,11 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "probe/attach_scope.h"
 #include "probe/features.h"
+#include "util/now.h"
+#include "util/pass.h"
 
 #define HOLD_MS 2000
 
@@ -51,39 +53,23 @@ static void allow(int file)
 
 static bool is_in_scope(uint32_t pid)
 {
-	uint64_t value[2];
+	struct attach_process process;
 
-	return bpf_map_lookup_elem(KEEPER_PROCESSES, &pid, value) == 0;
+	return bpf_map_lookup_elem(KEEPER_PROCESSES, &pid, &process) == 0;
 }
 
 /* Sends the pid, and the file with it. */
 static int ask(pid_t pid, int file)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
 	struct iovec data = { .iov_base = &pid, .iov_len = sizeof(pid) };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
+	ssize_t n = pass_send(KEEPER_SOCKET, &data, 1, file, 0);
 
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.header), &file, sizeof(int));
-	return sendmsg(KEEPER_SOCKET, &message, MSG_NOSIGNAL) == sizeof(pid) ? 0 : -errno;
+	return n == sizeof(pid) ? 0 : n < 0 ? n : -EPIPE;
 }
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+	return clock_now_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
 struct held { /* a process that waits for the daemon's word */
@@ -272,27 +258,18 @@ int gate_fd(const struct gate *gate)
 
 int gate_next(struct gate *gate, pid_t *ret_pid, const char **ret_path)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
 	struct iovec data = { .iov_base = ret_pid, .iov_len = sizeof(*ret_pid) };
-	struct msghdr message = {
-		.msg_iov = &data,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control),
-	};
 	char link[64];
 	ssize_t n;
+	int file;
 
-	n = recvmsg(gate->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = pass_receive(gate->socket, &data, 1, MSG_DONTWAIT, &file);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -EPIPE;
-	if (n != sizeof(*ret_pid) || control.header.cmsg_type != SCM_RIGHTS)
+		return n == -EAGAIN || n == -EINTR ? 0 : -EPIPE;
+	if (n != sizeof(*ret_pid) || file < 0)
 		return -EPIPE;
 	closep(&gate->file);
-	memcpy(&gate->file, CMSG_DATA(&control.header), sizeof(int));
+	gate->file = file;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", gate->file);
 	n = readlink(link, gate->path, sizeof(gate->path) - 1);
 	gate->path[n > 0 ? n : 0] = '\0';

@@ -2,65 +2,29 @@
 /*
  * Each turn takes what the rings hold, then lets go of the records that no other can precede any more: those sent before
  * the turn began, less a window for programs that were preempted between reading the clock and sending. A ring that could
- * not be emptied holds all back; then the order's own limit lets the oldest go.
+ * not be emptied holds all back, and so does a file that is still being read for the names in a stack, while the rings are
+ * emptied; then the order's own limit lets the oldest go.
+ *
+ * What is written of a record is pipeline_event.c's to say, of processes pipeline_process.c's, of samples pipeline_usage.c's.
  */
-#include "session/pipeline.h"
+#include "session/pipeline_internal.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "probe/rings.h"
-#include "probe/usage.h"
 #include "sink/output.h"
 #include "trace/order.h"
-#include "util/hash.h"
+#include "util/now.h"
+#include "util/thread.h"
 
 #define ORDER_WINDOW_NS 10000000ULL
 #define ORDER_MAX_HELD 262144
 #define TURN_MS 50
+#define READY_MS 2
 #define FLUSH_NS 200000000ULL
-
-struct process { /* one that the trace has seen */
-	uint32_t pid;
-	uint64_t since_ns, oncpu_ns; /* at its last sample */
-};
-
-struct pipeline {
-	struct pipeline_config config;
-	struct rings *rings;
-	struct usage *usage;
-	struct order *order;
-	struct hash processes;	/* pid -> struct process */
-	uint64_t sampled_ns;	/* when the machine was sampled last, 0: never */
-	uint64_t machine_busy_ns; /* at that time */
-	uint64_t flushed_ns;
-	uint64_t last_ns; /* of the records that were written */
-	uint64_t n_ends[PF_N_ENDS];
-	struct pipeline_counts counts; /* atomics; written by the thread alone */
-	char *reason;
-	struct strings warnings;
-	int event_fd;
-	pthread_t thread;
-	bool is_running, stop, has_ended; /* the last two are atomics */
-};
-
-static uint64_t boot_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * 1000000000ULL + now.tv_nsec;
-}
-
-static void count(uint64_t *counter, uint64_t n)
-{
-	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
-}
 
 static void wake_control(const struct pipeline *pipeline)
 {
@@ -81,6 +45,9 @@ static int open_rings(struct pipeline *pipeline)
 	r = rings_open(pipeline->config.attach, on_record, pipeline, &pipeline->rings);
 	if (r < 0)
 		return r;
+	pipeline->busy_ns = calloc(attach_n_cpus(pipeline->config.attach), sizeof(*pipeline->busy_ns));
+	if (!pipeline->busy_ns)
+		return -ENOMEM;
 	return usage_open(pipeline->config.attach, &pipeline->usage);
 }
 
@@ -102,6 +69,15 @@ int pipeline_new(const struct pipeline_config *config, struct pipeline **ret_pip
 		      &pipeline->order);
 	if (r < 0)
 		return r;
+	r = woven_labels_new(&pipeline->woven_labels);
+	if (r < 0)
+		return r;
+	r = identities_new(&pipeline->identities);
+	if (r < 0)
+		return r;
+	r = ledger_new(config->attach, config->labels, &pipeline->ledger);
+	if (r < 0)
+		return r;
 	r = open_rings(pipeline);
 	if (r < 0)
 		return r;
@@ -111,26 +87,38 @@ int pipeline_new(const struct pipeline_config *config, struct pipeline **ret_pip
 
 void pipeline_free(struct pipeline *pipeline)
 {
-	size_t cursor = 0;
-	void *process;
-
 	if (!pipeline)
 		return;
 	if (pipeline->is_running) {
 		pipeline_stop(pipeline, "stopped", NULL);
 		pthread_join(pipeline->thread, NULL);
 	}
-	while ((process = hash_next(&pipeline->processes, &cursor, NULL)))
-		free(process);
-	hash_done(&pipeline->processes);
+	pipeline_free_processes(pipeline);
+	free(pipeline->busy_ns);
 	usage_close(pipeline->usage);
 	rings_close(pipeline->rings);
 	order_free(pipeline->order);
+	identities_free(pipeline->identities);
+	ledger_free(pipeline->ledger);
 	sink_free(pipeline->config.sink);
+	woven_labels_free(pipeline->woven_labels);
 	closep(&pipeline->event_fd);
 	free(pipeline->reason);
 	strings_done(&pipeline->warnings);
 	free(pipeline);
+}
+
+/* It will be a few milliseconds until it is written. */
+static void prepare_stack(const struct pipeline *pipeline, const struct event *event)
+{
+	const struct pf_item *item = NULL;
+
+	if (!pipeline->config.symbolizer || (event->header.kind != PF_EVENT_SPAN && event->header.kind != PF_EVENT_MARK))
+		return;
+	while ((item = event_next_item(event, item)))
+		if (item->kind == PF_ITEM_STACK)
+			symbolizer_prepare(pipeline->config.symbolizer, event->header.pid, event->header.time_ns,
+					   item_value(item), item->size / sizeof(uint64_t));
 }
 
 void pipeline_feed(struct pipeline *pipeline, unsigned int ring, const void *data, size_t size)
@@ -138,145 +126,79 @@ void pipeline_feed(struct pipeline *pipeline, unsigned int ring, const void *dat
 	struct event event;
 
 	if (event_decode(data, size, &event) < 0) {
-		count(&pipeline->counts.n_bad_records, 1);
+		pipeline_add(&pipeline->counts.n_bad_records, 1);
 		return;
 	}
+	prepare_stack(pipeline, &event);
 	if (order_push(pipeline->order, ring, &event) < 0) {
 		event_done(&event);
-		count(&pipeline->counts.n_not_written, 1);
+		pipeline_add(&pipeline->counts.n_not_written, 1);
 	}
 }
 
-/* What the sink could not take is counted; the reason is in the output, which keeps its first error. */
-static void note_written(struct pipeline *pipeline, int r)
+/* All that was counted so far. */
+static void count_all(struct pipeline *pipeline, struct sink_summary *ret_summary)
 {
-	if (r < 0)
-		count(&pipeline->counts.n_not_written, 1);
+	uint64_t counters[PF_N_COUNTERS];
+
+	*ret_summary = (struct sink_summary){
+		.n_spans = pipeline->counts.n_spans,
+		.n_marks = pipeline->counts.n_marks,
+		.n_processes = pipeline->counts.n_processes,
+		.n_bad_records = pipeline->counts.n_bad_records,
+	};
+	memcpy(ret_summary->n_ends, pipeline->n_ends, sizeof(ret_summary->n_ends));
+	if (!pipeline->config.attach)
+		return;
+	attach_counters(pipeline->config.attach, counters);
+	memcpy(ret_summary->losses, counters, sizeof(ret_summary->losses));
+	ret_summary->n_short = counters[PF_COUNT_SHORT];
+	ret_summary->n_sampled_out = counters[PF_COUNT_SAMPLED_OUT];
+	ret_summary->n_limited = counters[PF_COUNT_LIMITED];
+	ret_summary->n_entered_before = counters[PF_COUNT_ENTERED_BEFORE];
+	ret_summary->n_missed_runs = attach_n_missed_runs(pipeline->config.attach);
 }
 
-static void write_usage(struct pipeline *pipeline, uint32_t pid, uint64_t from_ns, uint64_t to_ns, uint64_t used_ns)
+static void write_ledger(struct pipeline *pipeline, uint64_t now_ns, bool is_last)
 {
-	struct sink_counter counter = {
-		.name = pid ? "CPU utilisation" : "CPU utilisation of the machine",
-		.value_name = "percent of one CPU",
-		.pid = pid,
-		.time_ns = from_ns,
+	if (pipeline->config.sink)
+		pipeline_note_written(pipeline, ledger_write(pipeline->ledger, pipeline->config.sink, now_ns,
+						    pipeline->counts.n_bad_records, is_last));
+}
+
+static void begin_next_piece(struct pipeline *pipeline, int fd)
+{
+	static const struct strings no_warnings;
+	const struct sink_piece piece = {
+		.number = rotation_piece(pipeline->config.rotation),
+		.time_ns = pipeline->last_ns,
+		.clock = rotation_take_snapshot(),
 	};
 	struct sink *sink = pipeline->config.sink;
+	struct sink_summary all, summary;
 
-	if (!sink || to_ns <= from_ns)
+	write_ledger(pipeline, clock_now_ns(CLOCK_BOOTTIME), true);
+	count_all(pipeline, &all);
+	summary = all;
+	sink_summary_subtract(&summary, &pipeline->told);
+	summary.reason = "continued";
+	summary.time_ns = pipeline->last_ns;
+	summary.warnings = &no_warnings;
+	pipeline_note_written(pipeline, sink->ops->next_piece(sink, fd, &summary, &piece));
+	pipeline->told = all;
+	pipeline->told.n_processes -= pipeline_n_shown(pipeline);
+}
+
+static void rotate_if_due(struct pipeline *pipeline, uint64_t now_ns)
+{
+	uint64_t n_bytes = output_n_bytes(pipeline->config.output);
+	int fd;
+
+	if (!rotation_is_due(pipeline->config.rotation, n_bytes, now_ns) || !pipeline->last_ns)
 		return;
-	counter.thousandths = (unsigned __int128)used_ns * 100000 / (to_ns - from_ns);
-	note_written(pipeline, sink->ops->counter(sink, &counter));
-}
-
-static struct process *find_process(struct pipeline *pipeline, uint32_t pid, uint64_t since_ns)
-{
-	struct process *process = hash_find(&pipeline->processes, pid);
-
-	if (process)
-		return process;
-	process = calloc(1, sizeof(*process));
-	if (!process)
-		return NULL;
-	process->pid = pid;
-	process->since_ns = since_ns;
-	if (hash_put(&pipeline->processes, pid, process) < 0) {
-		free(process);
-		return NULL;
-	}
-	count(&pipeline->counts.n_processes, 1);
-	return process;
-}
-
-/* The value of a counter holds from its time on: so each interval's is written at the interval's start. */
-static void sample_process(struct pipeline *pipeline, struct process *process, uint64_t now_ns, uint64_t oncpu_ns)
-{
-	uint64_t used_ns = oncpu_ns > process->oncpu_ns ? oncpu_ns - process->oncpu_ns : 0;
-
-	write_usage(pipeline, process->pid, process->since_ns, now_ns, used_ns);
-	process->since_ns = now_ns;
-	process->oncpu_ns += used_ns;
-}
-
-static void sample_usage(struct pipeline *pipeline, uint64_t now_ns)
-{
-	const struct usage_process *processes;
-	uint64_t busy_ns;
-	size_t n;
-
-	if (usage_read(pipeline->usage, now_ns, &busy_ns, &processes, &n) < 0)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		struct process *process = hash_find(&pipeline->processes, processes[i].pid);
-
-		if (process) /* else its first record is still on its way */
-			sample_process(pipeline, process, now_ns, processes[i].oncpu_ns);
-	}
-	if (pipeline->sampled_ns)
-		write_usage(pipeline, 0, pipeline->sampled_ns, now_ns,
-			    busy_ns > pipeline->machine_busy_ns ? busy_ns - pipeline->machine_busy_ns : 0);
-	if (busy_ns > pipeline->machine_busy_ns)
-		pipeline->machine_busy_ns = busy_ns;
-	pipeline->sampled_ns = now_ns;
-}
-
-static void end_process(struct pipeline *pipeline, const struct pf_process_end *end)
-{
-	struct process *process = hash_remove(&pipeline->processes, end->event.pid);
-
-	if (!process)
-		return;
-	sample_process(pipeline, process, end->event.time_ns, end->oncpu_ns);
-	write_usage(pipeline, process->pid, process->since_ns, process->since_ns + 1, 0);
-	free(process);
-}
-
-static int write_span(struct pipeline *pipeline, const struct pf_span *span)
-{
-	const struct sink_label *label = labels_find(pipeline->config.labels, span->event.joinpoint);
-	struct sink *sink = pipeline->config.sink;
-
-	if (!label) {
-		count(&pipeline->counts.n_bad_records, 1);
-		return 0;
-	}
-	count(&pipeline->counts.n_spans, 1);
-	pipeline->n_ends[span->end]++;
-	return sink ? sink->ops->span(sink, span, label) : 0;
-}
-
-static int write_mark(struct pipeline *pipeline, const struct pf_event *mark)
-{
-	const struct sink_label *label = labels_find(pipeline->config.labels, mark->joinpoint);
-	struct sink *sink = pipeline->config.sink;
-
-	if (!label) {
-		count(&pipeline->counts.n_bad_records, 1);
-		return 0;
-	}
-	return sink ? sink->ops->mark(sink, mark, label) : 0;
-}
-
-static int write_event(struct pipeline *pipeline, const struct event *event)
-{
-	struct sink *sink = pipeline->config.sink;
-
-	switch (event->header.kind) {
-	case PF_EVENT_SPAN:
-		return write_span(pipeline, &event->span);
-	case PF_EVENT_MARK:
-		return write_mark(pipeline, &event->header);
-	case PF_EVENT_PROCESS:
-		find_process(pipeline, event->header.pid, event->header.time_ns);
-		return sink ? sink->ops->process(sink, event->process) : 0;
-	case PF_EVENT_THREAD:
-		return sink ? sink->ops->thread(sink, &event->thread) : 0;
-	case PF_EVENT_PROCESS_END:
-		end_process(pipeline, &event->process_end);
-		return sink ? sink->ops->process_end(sink, &event->process_end) : 0;
-	}
-	return 0;
+	fd = rotation_next(pipeline->config.rotation, n_bytes, now_ns);
+	if (fd >= 0)
+		begin_next_piece(pipeline, fd);
 }
 
 static void write_ordered(struct pipeline *pipeline, uint64_t now_ns)
@@ -284,9 +206,14 @@ static void write_ordered(struct pipeline *pipeline, uint64_t now_ns)
 	const struct event *event;
 
 	while (order_pop(pipeline->order, now_ns, &event) == 1) {
+		pipeline_write_samples(pipeline, event->order_ns);
 		pipeline->last_ns = event->order_ns;
-		note_written(pipeline, write_event(pipeline, event));
+		pipeline_note_written(pipeline, pipeline_write_event(pipeline, event));
+		if (pipeline->config.rotation)
+			rotate_if_due(pipeline, event->order_ns);
 	}
+	if (now_ns > ORDER_WINDOW_NS)
+		pipeline_write_samples(pipeline, now_ns - ORDER_WINDOW_NS);
 }
 
 static void check_output(struct pipeline *pipeline)
@@ -306,8 +233,13 @@ static void check_output(struct pipeline *pipeline)
 
 static void flush(struct pipeline *pipeline, uint64_t now_ns)
 {
-	if (pipeline->config.output && now_ns - pipeline->flushed_ns >= FLUSH_NS) {
-		output_flush(pipeline->config.output);
+	struct sink *sink = pipeline->config.sink;
+
+	if (sink && now_ns - pipeline->flushed_ns >= FLUSH_NS) {
+		if (pipeline->config.output)
+			output_flush(pipeline->config.output);
+		if (sink->ops->flush)
+			pipeline_note_written(pipeline, sink->ops->flush(sink, now_ns));
 		pipeline->flushed_ns = now_ns;
 	}
 	check_output(pipeline);
@@ -315,23 +247,20 @@ static void flush(struct pipeline *pipeline, uint64_t now_ns)
 
 static int write_summary(struct pipeline *pipeline, uint64_t now_ns)
 {
-	struct sink_summary summary = {
-		.reason = pipeline->reason ?: "stopped",
-		.time_ns = now_ns,
-		.n_spans = pipeline->counts.n_spans,
-		.n_processes = pipeline->counts.n_processes,
-		.n_bad_records = pipeline->counts.n_bad_records,
-		.warnings = &pipeline->warnings,
-	};
 	struct sink *sink = pipeline->config.sink;
-	uint64_t counters[PF_N_COUNTERS];
+	struct sink_summary summary;
 
-	memcpy(summary.n_ends, pipeline->n_ends, sizeof(summary.n_ends));
-	if (pipeline->config.attach) {
-		attach_counters(pipeline->config.attach, counters);
-		memcpy(summary.losses, counters, sizeof(summary.losses));
-		summary.n_missed_runs = attach_n_missed_runs(pipeline->config.attach);
-	}
+	if (pipeline->config.symbolizer)
+		symbolizer_warn(pipeline->config.symbolizer, &pipeline->warnings);
+	if (pipeline->config.gpu)
+		gpu_warn(pipeline->config.gpu, &pipeline->warnings);
+	if (pipeline->config.rotation)
+		rotation_warn(pipeline->config.rotation, &pipeline->warnings);
+	count_all(pipeline, &summary);
+	sink_summary_subtract(&summary, &pipeline->told);
+	summary.reason = pipeline->reason ?: "stopped";
+	summary.time_ns = now_ns;
+	summary.warnings = &pipeline->warnings;
 	return sink->ops->finish(sink, &summary);
 }
 
@@ -342,10 +271,31 @@ int pipeline_finish(struct pipeline *pipeline, const char *reason)
 	if (reason && !pipeline->reason)
 		pipeline->reason = strdup(reason);
 	write_ordered(pipeline, UINT64_MAX);
+	pipeline_settle_all(pipeline);
+	write_ledger(pipeline, pipeline->config.attach ? clock_now_ns(CLOCK_BOOTTIME) : pipeline->last_ns, true);
 	if (pipeline->config.sink)
-		r = write_summary(pipeline, pipeline->config.attach ? boot_ns() : pipeline->last_ns);
+		r = write_summary(pipeline, pipeline->config.attach ? clock_now_ns(CLOCK_BOOTTIME) : pipeline->last_ns);
 	check_output(pipeline);
 	return r;
+}
+
+/* Whether the names for all stacks are there; until then records are held back. */
+static bool is_ready(const struct pipeline *pipeline)
+{
+	return !pipeline->config.symbolizer || symbolizer_is_ready(pipeline->config.symbolizer);
+}
+
+/* Until something has to be done whatever comes. */
+static int turn_ms(struct pipeline *pipeline)
+{
+	int most_ms = is_ready(pipeline) ? TURN_MS : READY_MS;
+	uint64_t now_ns = clock_now_ns(CLOCK_BOOTTIME);
+
+	if (pipeline->sample_at_ns <= now_ns)
+		return 0;
+	if (pipeline->sample_at_ns - now_ns >= most_ms * 1000000ULL)
+		return most_ms;
+	return (pipeline->sample_at_ns - now_ns + 999999) / 1000000;
 }
 
 static void wait_for_records(struct pipeline *pipeline)
@@ -355,19 +305,30 @@ static void wait_for_records(struct pipeline *pipeline)
 		{ .fd = pipeline->config.stop_fd, .events = POLLIN },
 	};
 
-	poll(fds, 2, TURN_MS);
+	poll(fds, 2, turn_ms(pipeline));
 }
 
 static void take_turn(struct pipeline *pipeline)
 {
-	uint64_t now_ns = boot_ns();
+	uint64_t now_ns = clock_now_ns(CLOCK_BOOTTIME);
 
-	if (rings_consume(pipeline->rings) == 0)
+	if (pipeline->config.symbolizer)
+		symbolizer_update(pipeline->config.symbolizer);
+	if (rings_consume(pipeline->rings) == 0 && is_ready(pipeline)) {
 		write_ordered(pipeline, now_ns);
-	else
+		pipeline_sample_gpu(pipeline, now_ns - ORDER_WINDOW_NS);
+	} else {
 		write_ordered(pipeline, 0); /* only what is beyond the order's limit */
-	if (now_ns - pipeline->sampled_ns >= pipeline->config.interval_ns)
-		sample_usage(pipeline, now_ns);
+	}
+	if (now_ns >= pipeline->sample_at_ns) {
+		usage_take(pipeline->usage);
+		pipeline->sample_at_ns += pipeline->config.interval_ns; /* so that late ones do not add up */
+		if (pipeline->sample_at_ns < now_ns)
+			pipeline->sample_at_ns = now_ns + pipeline->config.interval_ns;
+	}
+	if (pipeline->config.rotation)
+		rotate_if_due(pipeline, now_ns);
+	write_ledger(pipeline, now_ns, false);
 	flush(pipeline, now_ns);
 }
 
@@ -375,32 +336,36 @@ static void *run(void *userdata)
 {
 	struct pipeline *pipeline = userdata;
 
-	pthread_setname_np(pthread_self(), "pf-pipeline");
+	usage_take(pipeline->usage); /* what the first value counts from */
+	pipeline->sample_at_ns = clock_now_ns(CLOCK_BOOTTIME) + pipeline->config.interval_ns;
 	while (!__atomic_load_n(&pipeline->stop, __ATOMIC_ACQUIRE)) {
 		wait_for_records(pipeline);
 		take_turn(pipeline);
 	}
 	while (rings_consume(pipeline->rings) > 0)
 		write_ordered(pipeline, 0);
+	if (pipeline->config.symbolizer)
+		symbolizer_wait(pipeline->config.symbolizer);
+	usage_take(pipeline->usage);
 	write_ordered(pipeline, UINT64_MAX);
-	sample_usage(pipeline, boot_ns());
+	pipeline_sample_gpu(pipeline, UINT64_MAX);
 	pipeline_finish(pipeline, NULL);
 	__atomic_store_n(&pipeline->has_ended, true, __ATOMIC_RELEASE);
 	wake_control(pipeline);
 	return NULL;
 }
 
+int pipeline_begin(struct pipeline *pipeline)
+{
+	return pipeline->config.output ? output_flush_some(pipeline->config.output) : 0;
+}
+
 int pipeline_start(struct pipeline *pipeline)
 {
-	sigset_t all, old;
-	int r;
+	int r = thread_start(&pipeline->thread, "pf-pipeline", run, pipeline);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the loop's */
-	r = pthread_create(&pipeline->thread, NULL, run, pipeline);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pipeline->is_running = r == 0;
-	return -r;
+	return r;
 }
 
 void pipeline_stop(struct pipeline *pipeline, const char *reason, const struct strings *warnings)
@@ -412,6 +377,11 @@ void pipeline_stop(struct pipeline *pipeline, const char *reason, const struct s
 		strings_add(&pipeline->warnings, warnings->items[i]);
 	__atomic_store_n(&pipeline->stop, true, __ATOMIC_RELEASE);
 	eventfd_write(pipeline->config.stop_fd, 1);
+}
+
+struct ledger *pipeline_ledger(const struct pipeline *pipeline)
+{
+	return pipeline->ledger;
 }
 
 int pipeline_event_fd(const struct pipeline *pipeline)
@@ -428,6 +398,7 @@ void pipeline_count(const struct pipeline *pipeline, struct pipeline_counts *ret
 {
 	const struct pipeline_counts *counts = &pipeline->counts;
 
+	ret_counts->n_marks = __atomic_load_n(&pipeline->counts.n_marks, __ATOMIC_RELAXED);
 	ret_counts->n_spans = __atomic_load_n(&counts->n_spans, __ATOMIC_RELAXED);
 	ret_counts->n_processes = __atomic_load_n(&counts->n_processes, __ATOMIC_RELAXED);
 	ret_counts->n_bad_records = __atomic_load_n(&counts->n_bad_records, __ATOMIC_RELAXED);

@@ -12,24 +12,36 @@
 #include <stdint.h>
 
 #include "probe/attach.h"
+#include "probe/gpu.h"
+#include "probe/pointcut_atoms.h"
 #include "session/labels.h"
+#include "session/ledger.h"
+#include "session/rotation.h"
+#include "session/symbolizer.h"
 #include "sink/sink.h"
 #include "util/cleanup.h"
 
 struct pipeline;
 
 struct pipeline_config {
-	const struct attach *attach; /* whose rings and CPU times are read; NULL in replay: then pipeline_feed() is all */
+	struct attach *attach; /* whose rings and CPU times are read; NULL in replay: then pipeline_feed() is all */
 	const struct labels *labels;
+	struct symbolizer *symbolizer; /* that the sink asks; borrowed, or NULL */
+	struct gpu *gpu;	       /* whose samples are written; borrowed, or NULL */
 	struct sink *sink;    /* owned from then on, also on failure; NULL: only count */
 	struct output *output; /* of that sink, to be flushed; borrowed */
+	struct rotation *rotation; /* of that output, or NULL; borrowed */
 	int stop_fd;	       /* eventfd that pipeline_stop() makes readable, for the output to see; borrowed */
 	uint64_t interval_ns;  /* between two samples of CPU usage */
+	bool with_cpus;	       /* of each CPU, too */
+	const struct pointcut_atoms *atoms; /* what depends on the process; borrowed, may be NULL */
+	const struct pf_condition *scope;   /* on its atoms: which processes are in the trace; NULL: all. Borrowed */
+	const struct python_plan *python;   /* which calls are wanted of those that an interpreter tells of; borrowed, may be NULL */
 };
 
 /* May be read by any thread at any time. */
 struct pipeline_counts {
-	uint64_t n_spans, n_processes, n_bad_records, n_not_written, n_bytes;
+	uint64_t n_spans, n_marks, n_processes, n_bad_records, n_not_written, n_bytes;
 	int output_error; /* negative errno, once the output has failed */
 };
 
@@ -43,6 +55,8 @@ DEFINE_CLEANUP(struct pipeline, pipeline_free)
  */
 void pipeline_feed(struct pipeline *pipeline, unsigned int ring, const void *data, size_t size);
 
+/* Writes what the trace begins with, so that an output that takes nothing is known of before anything is traced. */
+int pipeline_begin(struct pipeline *pipeline);
 int pipeline_start(struct pipeline *pipeline);
 
 /*
@@ -50,6 +64,9 @@ int pipeline_start(struct pipeline *pipeline);
  * reason and the warnings are copied.
  */
 void pipeline_stop(struct pipeline *pipeline, const char *reason, const struct strings *warnings);
+
+/* Where the control side notes what the trace lacks. */
+struct ledger *pipeline_ledger(const struct pipeline *pipeline);
 
 /* Readable when the thread has ended, or its output has failed. */
 int pipeline_event_fd(const struct pipeline *pipeline);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A library that a pointcut names is woven wherever the loader would find it, even if nothing is known to load it: a launcher
- * starts programs that nobody named, and a uprobe belongs to the file, not to a process. Words of the command that are
- * programs (`mpirun -n 2 lmp`) are looked into as well, for the same reason.
+ * A file is opened and read by the inspector, in a process without rights; what it found is numbered and attached here. Files
+ * with an unwinder are kept until some function's return is seen by exit sites, for then alone its landings matter.
  */
 #include "session/weave.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,97 +14,100 @@
 
 #include "binary/loader.h"
 #include "binary/process.h"
+#include "binary/view.h"
+#include "probe/attach_probes.h"
+#include "probe/features.h"
+#include "session/woven_labels.h"
 
-#define MAX_WORDS 256
+#define MAX_UNREADABLE 8 /* that are named */
 
-/* How a process finds files: what loader_* wants to know, and who owns it. */
-struct view {
-	struct loader_context context;
-	char root[64];
-	char *directory, *path, *library_path, *preload;
-};
-
-static void view_done(struct view *view)
+static int bad_aspect(const char *aspect, struct session_failure *failure, int r)
 {
-	free(view->directory);
-	free(view->path);
-	free(view->library_path);
-	free(view->preload);
-}
-
-static bool has_our_root(pid_t pid)
-{
-	struct stat ours, its;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	return stat("/", &ours) == 0 && stat(path, &its) == 0 && ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
-}
-
-/* What cannot be read is as if unset. */
-static void view_init(struct view *view, pid_t pid)
-{
-	*view = (struct view){ 0 };
-	if (pid && !has_our_root(pid))
-		snprintf(view->root, sizeof(view->root), "/proc/%d/root", pid);
-	if (pid) {
-		process_directory(pid, &view->directory);
-		process_environment(pid, "PATH", &view->path);
-		process_environment(pid, "LD_LIBRARY_PATH", &view->library_path);
-		process_environment(pid, "LD_PRELOAD", &view->preload);
-	}
-	view->context = (struct loader_context){
-		.root = view->root,
-		.directory = view->directory ?: "/",
-		.path = view->path,
-		.library_path = view->library_path,
-		.preload = view->preload,
-	};
+	failure->fault = SESSION_FAULT_ASPECT;
+	failure->aspect = strdup(aspect);
+	return r;
 }
 
 static int parse_aspect(struct weave *weave, const char *aspect, struct session_failure *failure)
 {
-	int r = aspect_parse(aspect, &weave->aspects[weave->n_aspects], &failure->column, &failure->why);
+	int r = plan_add_aspect(&weave->plan, aspect, &failure->column, &failure->why);
 
-	if (r == -EINVAL) {
-		failure->fault = SESSION_FAULT_ASPECT;
-		failure->aspect = strdup(aspect);
-	}
-	if (r < 0)
-		return r;
-	if (!weave->aspects[weave->n_aspects]->says_returns)
-		weave->aspects[weave->n_aspects]->returns = weave->returns;
-	weave->n_aspects++;
-	return 0;
+	return r == -EINVAL || r == -E2BIG ? bad_aspect(aspect, failure, r) : r;
 }
 
-int weave_init(struct weave *weave, struct labels *labels, const struct strings *aspects, enum site_mode returns,
-	       struct session_failure *failure)
+static int parse_processes(struct weave *weave, const char *text, struct session_failure *failure)
+{
+	int r = text ? plan_set_scope(&weave->plan, text, &failure->column, &failure->why) : 0;
+
+	return r == -EINVAL || r == -E2BIG ? bad_aspect(text, failure, r) : r;
+}
+
+int weave_init(struct weave *weave, struct labels *labels, const struct strings *aspects, const char *processes,
+	       enum site_mode returns, struct session_failure *failure)
 {
 	int r;
 
-	*weave = (struct weave){ .labels = labels, .returns = returns };
-	weave->aspects = calloc(aspects->n_items, sizeof(struct aspect *));
+	*weave = (struct weave){ .labels = labels, .plan = { .returns = returns } };
 	weave->matched = calloc(aspects->n_items, sizeof(*weave->matched));
-	if (!weave->aspects || !weave->matched)
+	weave->reports = calloc(aspects->n_items, sizeof(*weave->reports));
+	if (!weave->matched || !weave->reports)
 		return -ENOMEM;
 	for (size_t i = 0; i < aspects->n_items; i++) {
 		r = parse_aspect(weave, aspects->items[i], failure);
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	r = plan_python(&weave->plan, &failure->why);
+	if (r == -E2BIG)
+		failure->fault = SESSION_FAULT_LIMIT;
+	return r < 0 ? r : parse_processes(weave, processes, failure);
+}
+
+bool weave_has_items(const struct weave *weave)
+{
+	for (size_t i = 0; i < weave->plan.n_aspects; i++)
+		if (advise_has_items(weave->plan.aspects[i]))
+			return true;
+	return false;
+}
+
+bool weave_has_advices(const struct weave *weave)
+{
+	for (size_t i = 0; i < weave->plan.n_aspects; i++)
+		if (!advise_is_plain(weave->plan.aspects[i]) || pointcut_wants_static_probes(weave->plan.aspects[i]->pointcut))
+			return true;
+	return weave->plan.atoms.n_items > 0;
 }
 
 void weave_done(struct weave *weave)
 {
-	for (size_t i = 0; i < weave->n_aspects; i++)
-		aspect_free(weave->aspects[i]);
-	free(weave->aspects);
+	for (size_t i = 0; weave->reports && i < weave->plan.n_aspects; i++)
+		capture_report_done(&weave->reports[i]);
+	plan_done(&weave->plan);
+	free(weave->python_library);
+	free(weave->python_labels);
+	free(weave->reports);
 	free(weave->matched);
 	hash_done(&weave->seen);
 	strings_done(&weave->paths);
+	strings_done(&weave->unreadable);
 	strings_done(&weave->unwinders);
+}
+
+void weave_restrict(struct weave *weave, const struct rights *rights, struct quota *functions)
+{
+	weave->rights = rights;
+	weave->functions = functions;
+}
+
+/* Whether a file that is open may be woven; one that cannot be reached is one that is not there. */
+static int check_rights(struct weave *weave, int fd, const char *path, struct why *why)
+{
+	int r = weave->rights ? rights_check_file(weave->rights, fd, path) : 0;
+
+	if (r == -EACCES && weave->unreadable.n_items < MAX_UNREADABLE && !strings_contain(&weave->unreadable, path))
+		strings_add(&weave->unreadable, path);
+	return r < 0 ? why_say(why, r, "'%s' is not there, or not yours to read", path) : 0;
 }
 
 static uint64_t file_key(dev_t dev, ino_t ino)
@@ -119,18 +122,12 @@ bool weave_has_seen(const struct weave *weave, dev_t dev, ino_t ino)
 	return hash_find(&weave->seen, file_key(dev, ino));
 }
 
-/* The loader has no functions that a pattern without a module should stumble on: it sets up the program's own stack. */
-static bool is_loader(const struct binary *binary)
-{
-	return binary->soname && strncmp(binary->soname, "ld-", 3) == 0;
-}
-
 static bool is_wanted(const struct weave *weave, const struct binary *binary)
 {
-	for (size_t i = 0; i < weave->n_aspects; i++) {
-		const struct pointcut *pointcut = weave->aspects[i]->pointcut;
+	for (size_t i = 0; i < weave->plan.n_aspects; i++) {
+		const struct pointcut *pointcut = weave->plan.aspects[i]->pointcut;
 
-		if (is_loader(binary) && pointcut_wants_all_modules(pointcut))
+		if (loader_is_one(binary) && pointcut_wants_all_modules(pointcut))
 			continue;
 		if (pointcut_wants_module(pointcut, binary_module_path(binary), binary->soname))
 			return true;
@@ -138,79 +135,159 @@ static bool is_wanted(const struct weave *weave, const struct binary *binary)
 	return false;
 }
 
-static int label_joinpoints(struct weave *weave, const struct binary *binary, const struct joinpoints *joinpoints,
-			    uint32_t *ret_first, struct why *why)
+static int note_python(struct weave *weave, uint32_t label, size_t aspect)
 {
-	uint32_t number;
+	int r;
 
-	for (size_t i = 0; i < joinpoints->n_items; i++) {
-		int r = labels_add(weave->labels, joinpoints->items[i].name, binary->name, &number);
+	if (weave->plan.python.by_interpreter)
+		labels_set_any_call(weave->labels, label);
+	r = array_grow(&weave->python_labels, weave->n_python_labels, sizeof(*weave->python_labels));
 
-		if (r == -E2BIG)
-			return why_say(why, r, "more than %d functions are selected", LABELS_MAX);
-		if (r < 0)
-			return r;
+	if (r >= 0)
+		weave->python_labels[weave->n_python_labels++] = (struct python_label){ .label = label, .aspect = aspect };
+	return r;
+}
+
+/* What its events are about gets its labels with them. An exception may pass that, as it may what has exit sites. */
+static int note_woven(struct weave *weave, uint32_t label, struct why *why)
+{
+	weave->has_exit_sites = true;
+	if (!weave->told_numbers)
+		weave->told_numbers = labels_reserve(weave->labels, WOVEN_LABELS_NUMBERS);
+	if (!weave->told_numbers)
+		return why_say(why, -E2BIG, "more than %d functions are selected", LABELS_MAX);
+	labels_set_told(weave->labels, label, weave->told_numbers);
+	return 0;
+}
+
+/* Makes the label and the advice of a join point. */
+static int advise_joinpoint(struct weave *weave, const struct found *found, size_t i, uint32_t *ret_label,
+			    uint16_t *ret_advice, struct why *why)
+{
+	const struct joinpoint *joinpoint = &found->joinpoints[i];
+	const struct found_advice *advice = &found->advices[i];
+	struct sink_label label = found_label(found, i);
+	int r;
+
+	r = labels_add(weave->labels, &label, &joinpoint->condition, ret_label);
+	if (r == -E2BIG)
+		return why_say(why, r, "more than %d functions are selected", LABELS_MAX);
+	if (r >= 0 && joinpoint->is_python)
+		r = note_python(weave, *ret_label, joinpoint->aspect);
+	*ret_advice = 0;
+	if (r < 0 || advice->is_plain)
+		return r;
+	r = attach_add_advice(weave->attach, &advice->advice, ret_advice);
+	return r == -E2BIG ? why_say(why, r, "more than %d functions differ in what is recorded of them", UINT16_MAX) : r;
+}
+
+static int advise_joinpoints(struct weave *weave, const struct found *found, uint32_t *ret_first, uint16_t *advices,
+			     struct why *why)
+{
+	uint32_t number = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < found->n && r >= 0; i++) {
+		r = advise_joinpoint(weave, found, i, &number, &advices[i], why);
 		if (!i)
 			*ret_first = number;
+	}
+	for (size_t i = 0; i < found->n && r >= 0; i++) /* when all have their numbers, which follow one another */
+		if (found->joinpoints[i].woven)
+			r = note_woven(weave, *ret_first + i, why);
+	return r;
+}
+
+static int touch_woven(struct weave *weave, const struct binary *binary, const struct found *found, struct why *why)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < found->n && r >= 0; i++)
+		if (found->joinpoints[i].woven)
+			r = attach_touch(weave->attach, binary, found->joinpoints[i].site.entry_offset, why);
+	return r;
+}
+
+/* What was taken is given back when the session ends, also of functions that could not be probed: they have numbers by then. */
+static int take_functions(struct weave *weave, size_t n, struct why *why)
+{
+	if (!weave->functions)
+		return 0;
+	if (quota_take(weave->functions, n) < 0)
+		return why_say(why, -EDQUOT, "%zu functions are selected: you may trace %llu in all your sessions, and trace %llu",
+			       n, (unsigned long long)weave->functions->max, (unsigned long long)weave->functions->taken);
+	weave->n_taken += n;
+	return 0;
+}
+
+static int weave_joinpoints(struct weave *weave, const struct binary *binary, const struct found *found, struct why *why)
+{
+	_cleanup_free_ uint16_t *advices = calloc(found->n, sizeof(*advices));
+	uint32_t first = 0;
+	int r;
+
+	if (!advices)
+		return -ENOMEM;
+	r = take_functions(weave, found->n, why);
+	if (r >= 0)
+		r = advise_joinpoints(weave, found, &first, advices, why);
+	if (r >= 0)
+		r = attach_joinpoints(weave->attach, binary, found->joinpoints, found->n, first, advices, why);
+	if (r >= 0)
+		r = touch_woven(weave, binary, found, why);
+	return r < 0 ? r : cost_table_add(weave->costs, found->joinpoints, found->n, first);
+}
+
+/* What the binary adds to what the aspects and the cflow() have come to. */
+static int add_sums(struct weave *weave, const struct found *found)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < found->n_aspects && r >= 0; i++) {
+		weave->matched[i] += found->matched[i];
+		r = capture_report_add(&weave->reports[i], &found->reports[i]);
+	}
+	for (size_t i = 0; i < found->n_atoms; i++)
+		weave->followed[i] += found->followed[i];
+	if (!weave->n_rejected && found->rejection)
+		why_say(&weave->rejection, 0, "%s", found->rejection);
+	weave->n_rejected += found->n_rejected;
+	return r;
+}
+
+static int weave_binary(struct weave *weave, const struct binary *binary, struct why *why)
+{
+	_cleanup_(found_done) struct found found = { 0 };
+	int r;
+
+	r = found_init(&found, &weave->plan);
+	if (r >= 0)
+		r = inspector_match(weave->inspector, binary, &found, why);
+	if (r >= 0)
+		r = add_sums(weave, &found);
+	if (r < 0 || !found.n)
+		return r;
+	r = weave_joinpoints(weave, binary, &found, why);
+	if (r < 0)
+		return r;
+	weave->n_binaries++;
+	for (size_t i = 0; i < found.n; i++) {
+		weave->n_overruled += found.joinpoints[i].overruled != JOINPOINT_OF_NONE;
+		weave->has_exit_sites |= found.joinpoints[i].site.returns == SITE_EXITS;
 	}
 	return 0;
 }
 
-static bool asks_for_program(const struct aspect *aspect)
-{
-	_cleanup_(strings_done) struct strings globs = { 0 };
-
-	return pointcut_exe_globs(aspect->pointcut, &globs) >= 0 && globs.n_items > 0;
-}
-
-static int weave_binary(struct weave *weave, struct binary *binary, struct why *why)
-{
-	_cleanup_(joinpoints_done) struct joinpoints joinpoints = { 0 };
-	_cleanup_(symbols_done) struct symbols symbols = { 0 };
-	uint32_t first = 0;
-	int r;
-
-	r = symbols_read(binary, &symbols, why);
-	if (r < 0)
-		return r;
-	r = joinpoints_find(binary, &symbols, (const struct aspect *const *)weave->aspects, weave->n_aspects, &joinpoints,
-			    weave->matched, why);
-	if (r < 0 || !joinpoints.n_items)
-		return r;
-	r = label_joinpoints(weave, binary, &joinpoints, &first, why);
-	if (r < 0)
-		return r;
-	r = attach_joinpoints(weave->attach, binary, joinpoints.items, joinpoints.n_items, first, why);
-	if (r < 0)
-		return r;
-	weave->n_binaries++;
-	for (size_t i = 0; i < joinpoints.n_items && !binary->is_program && !weave->has_unfiltered; i++)
-		weave->has_unfiltered = asks_for_program(weave->aspects[joinpoints.items[i].aspect]);
-	for (size_t i = 0; i < joinpoints.n_items && !weave->has_exit_sites; i++)
-		weave->has_exit_sites = joinpoints.items[i].site.returns == SITE_EXITS;
-	return 0;
-}
-
-/* What an unwinder calls where it has arrived: to catch, or to clean up and go on. */
-static bool is_landing(const struct symbol *symbol)
-{
-	return symbol->is_global && (strcmp(symbol->linker_name, "__cxa_begin_catch") == 0 ||
-				     strcmp(symbol->linker_name, "_Unwind_Resume") == 0);
-}
-
 static int weave_unwinder(struct weave *weave, const char *path, struct why *why)
 {
-	_cleanup_(symbols_done) struct symbols symbols = { 0 };
 	_cleanup_(binary_freep) struct binary *binary = NULL;
+	uint64_t offsets[MATCH_MAX_LANDINGS];
 	struct why ignored = { 0 };
-	uint64_t offsets[4];
 	size_t n = 0;
 
-	if (binary_open(path, &binary, &ignored) < 0 || symbols_read(binary, &symbols, &ignored) < 0)
+	if (inspector_open(weave->inspector, path, &binary, &ignored) < 0 ||
+	    inspector_landings(weave->inspector, binary, offsets, &n, &ignored) < 0)
 		return 0;
-	for (size_t i = 0; i < symbols.n_items && n < ARRAY_SIZE(offsets); i++)
-		if (is_landing(&symbols.items[i]))
-			offsets[n++] = symbols.items[i].file_offset;
 	return n ? attach_landings(weave->attach, binary, offsets, n, why) : 0;
 }
 
@@ -236,6 +313,82 @@ static int weave_unwinders(struct weave *weave, struct why *why)
 	return r;
 }
 
+static int note_seen(struct weave *weave, dev_t dev, ino_t ino)
+{
+	return hash_put(&weave->seen, file_key(dev, ino), weave);
+}
+
+/* Returns 1 if another file that was looked at is the same beneath, and notes that this one was: probes go to what is beneath. */
+static int note_identity(struct weave *weave, const struct binary *binary)
+{
+	struct attach_identity identity;
+	int r;
+
+	r = attach_identify(weave->attach, binary, &identity);
+	if (r < 0)
+		return r;
+	if ((identity.mapped.dev != binary->dev || identity.mapped.ino != binary->ino) &&
+	    weave_has_seen(weave, identity.mapped.dev, identity.mapped.ino))
+		return 1;
+	return note_seen(weave, identity.mapped.dev, identity.mapped.ino);
+}
+
+int weave_ask_interpreters(struct weave *weave, struct session_failure *failure)
+{
+	int r = plan_ask_interpreters(&weave->plan, &failure->why);
+
+	if (r < 0)
+		failure->fault = SESSION_FAULT_LIMIT;
+	return r;
+}
+
+int weave_expect_python(struct weave *weave, pid_t pid, const char *path)
+{
+	_cleanup_(view_done) struct view view;
+	char *library;
+
+	view_init(&view, pid);
+	if (asprintf(&library, "%s%s", view.context.root, path) < 0)
+		return -ENOMEM;
+	free(weave->python_library);
+	weave->python_library = library;
+	return 0;
+}
+
+/* As a program, or as a library in whatever embeds it. */
+static bool is_python(const struct binary *binary)
+{
+	return text_glob("python3*", binary->name) || text_glob("libpython3*", binary->name);
+}
+
+static int weave_python(struct weave *weave, struct why *why)
+{
+	_cleanup_free_ char *library = take_ptr(weave->python_library);
+
+	return library ? weave_file(weave, library, why) : 0;
+}
+
+/* One that is no ELF file, is gone meanwhile, or that its reader failed on is left out: 0; else 1. */
+static int open_file(struct weave *weave, const char *path, struct binary **ret_binary, struct why *why)
+{
+	int r = inspector_open(weave->inspector, path, ret_binary, &weave->refusal);
+
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return why_set(why, r, "cannot open '%s'", path);
+	return r >= 0;
+}
+
+static int weave_wanted(struct weave *weave, const struct binary *binary, struct why *why)
+{
+	struct why reason = { 0 };
+	int r;
+
+	r = is_wanted(weave, binary) ? weave_binary(weave, binary, &reason) : 0;
+	if (r < 0 && r != INSPECTOR_FAILED)
+		return reason.text[0] ? why_say(why, r, "%s", reason.text) : r;
+	return is_python(binary) ? weave_python(weave, why) : 0;
+}
+
 int weave_file(struct weave *weave, const char *path, struct why *why)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;
@@ -244,29 +397,52 @@ int weave_file(struct weave *weave, const char *path, struct why *why)
 
 	if (stat(path, &status) < 0 || weave_has_seen(weave, status.st_dev, status.st_ino))
 		return 0;
-	r = hash_put(&weave->seen, file_key(status.st_dev, status.st_ino), weave);
+	r = note_seen(weave, status.st_dev, status.st_ino);
 	if (r < 0)
 		return r;
-	r = binary_open(path, &binary, &weave->refusal);
-	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
-		return why_set(why, r, "cannot open '%s'", path);
+	r = open_file(weave, path, &binary, why);
+	if (r <= 0)
+		return r;
+	r = note_identity(weave, binary);
 	if (r < 0)
-		return 0; /* no ELF file, or gone meanwhile */
-	binary->distrust = weave->distrust;
+		return why_set(why, r, "cannot tell which file '%s' is", path);
+	if (r > 0)
+		return 0;
+	binary->distrust = weave->distrust || binary->is_program ? weave->distrust : weave->library_distrust;
 	r = strings_add(&weave->paths, path);
 	if (r >= 0 && may_have_unwinder(binary))
 		r = strings_add(&weave->unwinders, path);
-	if (r < 0)
-		return r;
-	return is_wanted(weave, binary) ? weave_binary(weave, binary, why) : 0;
+	return r < 0 ? r : weave_wanted(weave, binary, why);
+}
+
+/* Those that are not the user's to read are not even looked at. */
+static int keep_readable(struct weave *weave, const struct strings *paths, struct strings *readable)
+{
+	int r = 0;
+
+	for (size_t i = 0; weave->rights && i < paths->n_items && r >= 0; i++) {
+		_cleanup_close_ int fd = open(paths->items[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+		if (fd >= 0 && check_rights(weave, fd, paths->items[i], &weave->refusal) == 0)
+			r = strings_add(readable, paths->items[i]);
+	}
+	return r;
 }
 
 int weave_files(struct weave *weave, const struct strings *paths, struct why *why)
 {
-	int r = 0;
+	_cleanup_(strings_done) struct strings readable = { 0 };
+	int r;
 
+	r = keep_readable(weave, paths, &readable);
+	if (r < 0)
+		return r;
 	if (!weave->distrust)
-		weave->distrust = site_distrust(paths);
+		weave->distrust = inspector_distrust(weave->inspector, weave->rights ? &readable : paths);
+	if (!weave->library_distrust)
+		weave->library_distrust =
+			inspector_distrust_libraries(weave->inspector, weave->rights ? &readable : paths,
+						     feature_is_there(FEATURE_UPROBE_SESSION));
 	for (size_t i = 0; i < paths->n_items && r >= 0; i++)
 		r = weave_file(weave, paths->items[i], why);
 	return r < 0 ? r : weave_unwinders(weave, why);
@@ -288,139 +464,4 @@ int weave_all_processes(struct weave *weave, struct why *why)
 		r = weave_files(weave, &paths, why); /* of one that is gone, or a kernel thread, there are none */
 	}
 	return r;
-}
-
-static bool is_among(const char *glob, const struct strings *paths)
-{
-	for (size_t i = 0; i < paths->n_items; i++)
-		if (binary_is_named(glob, paths->items[i], NULL))
-			return true;
-	return false;
-}
-
-int weave_search_named(const struct weave *weave, pid_t pid, struct strings *paths)
-{
-	_cleanup_(strings_done) struct strings globs = { 0 };
-	_cleanup_(view_done) struct view view;
-	int r = 0;
-
-	view_init(&view, pid);
-	for (size_t i = 0; i < weave->n_aspects && r >= 0; i++)
-		r = pointcut_modules(weave->aspects[i]->pointcut, &globs);
-	for (size_t i = 0; i < globs.n_items && r >= 0; i++) {
-		if (is_among(globs.items[i], paths))
-			continue; /* what the program uses itself, and not its namesake elsewhere */
-		r = loader_find_libraries(&view.context, globs.items[i], paths);
-		if (r >= 0)
-			r = loader_find_programs(&view.context, globs.items[i], paths);
-	}
-	return r;
-}
-
-/* A word that is no program is nothing to us. */
-static int search_word(const struct loader_context *context, const char *word, struct strings *paths)
-{
-	_cleanup_free_ char *program = NULL;
-	struct why ignored = { 0 };
-	int r;
-
-	if (loader_find_program(context, word, &program) < 0)
-		return 0;
-	r = loader_closure(context, program, paths, &ignored);
-	return r == -ENOMEM ? r : 0;
-}
-
-/* The words of an argument: `sh -c "./solver input"` names a program too. */
-static int search_words(const struct loader_context *context, const char *argument, struct strings *paths)
-{
-	_cleanup_free_ char *words = strdup(argument);
-	char *word, *rest = words;
-	int r = 0;
-
-	if (!words)
-		return -ENOMEM;
-	for (int i = 0; i < MAX_WORDS && r >= 0 && (word = strsep(&rest, " \t\n;&|()")); i++)
-		if (*word && *word != '-')
-			r = search_word(context, word, paths);
-	return r;
-}
-
-static int search_command(const struct loader_context *context, const struct strings *command, struct strings *paths,
-			  bool *ret_may_run_others, struct why *why)
-{
-	_cleanup_free_ char *program = NULL;
-	int r;
-
-	r = loader_find_program(context, command->items[0], &program);
-	if (r < 0)
-		return why_set(why, r, "cannot find the command '%s'", command->items[0]);
-	*ret_may_run_others = loader_is_script(context, program) == 1;
-	r = loader_closure(context, program, paths, why);
-	if (r >= 0 && !paths->n_items) { /* what is wrong with it will be said when it is opened */
-		char path[PATH_MAX];
-
-		snprintf(path, sizeof(path), "%s%s", context->root, program);
-		r = strings_add(paths, path);
-	}
-	for (size_t i = 1; i < command->n_items && i < MAX_WORDS && r >= 0; i++)
-		r = search_words(context, command->items[i], paths);
-	return r;
-}
-
-static int search_running(pid_t pid, struct strings *paths, struct why *why)
-{
-	_cleanup_free_ pid_t *descendants = NULL;
-	size_t n = 0;
-	int r;
-
-	r = process_files(pid, paths, why);
-	if (r < 0)
-		return r;
-	r = process_descendants(pid, &descendants, &n);
-	for (size_t i = 0; i < n && r >= 0; i++) {
-		struct why ignored = { 0 };
-
-		if (process_files(descendants[i], paths, &ignored) == -ENOMEM)
-			r = -ENOMEM;
-	}
-	return r;
-}
-
-int weave_search_process(pid_t pid, const struct strings *command, struct strings *paths, bool *ret_may_run_others,
-			 struct why *why)
-{
-	_cleanup_(view_done) struct view view = { 0 };
-
-	*ret_may_run_others = false;
-	if (!command)
-		return search_running(pid, paths, why);
-	view_init(&view, pid);
-	return search_command(&view.context, command, paths, ret_may_run_others, why);
-}
-
-int weave_search_program(pid_t pid, const char *path, struct strings *paths, struct why *why)
-{
-	_cleanup_(view_done) struct view view;
-
-	view_init(&view, pid);
-	return loader_closure(&view.context, path, paths, why);
-}
-
-int weave_candidates(const struct weave *weave, size_t pointcut, struct strings *list)
-{
-	_cleanup_(candidates_freep) struct candidates *candidates = NULL;
-	int r;
-
-	r = candidates_new(weave->aspects[pointcut]->pointcut, &candidates);
-	for (size_t i = 0; i < weave->paths.n_items && r >= 0; i++) {
-		_cleanup_(symbols_done) struct symbols symbols = { 0 };
-		_cleanup_(binary_freep) struct binary *binary = NULL;
-		struct why ignored = { 0 };
-
-		if (binary_open(weave->paths.items[i], &binary, &ignored) < 0 ||
-		    symbols_read(binary, &symbols, &ignored) < 0)
-			continue;
-		r = candidates_consider(candidates, binary, &symbols);
-	}
-	return r < 0 ? r : candidates_list(candidates, list);
 }

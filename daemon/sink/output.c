@@ -16,8 +16,10 @@
  * tenth of the size.
  */
 #include "sink/output.h"
+#include "util/now.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -25,7 +27,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -41,7 +42,7 @@ struct output {
 	int stop_fd;	    /* borrowed */
 	size_t piece_bytes; /* at most this in one write(2), after poll(2); 0: a file, which takes
 			       all without */
-	bool is_socket;
+	bool is_socket, is_begun;
 	bool can_wait_only; /* the kernel knows no RWF_NOWAIT for it */
 	bool compress;
 	int error;
@@ -55,16 +56,15 @@ struct output {
 
 static uint64_t now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000ULL + now.tv_nsec / 1000000;
+	return clock_now_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
 static void find_out_kind(struct output *output)
 {
 	struct stat st;
 
+	output->piece_bytes = 0;
+	output->can_wait_only = false;
 	if (fstat(output->fd, &st) < 0)
 		return;
 	output->is_socket = S_ISSOCK(st.st_mode);
@@ -186,6 +186,19 @@ static ssize_t write_piece(struct output *output, const char *data, size_t size)
 	return write(output->fd, data, size);
 }
 
+/* What was in a file goes with the first write, not before: until then the session may be refused. */
+static void begin(struct output *output)
+{
+	struct stat st;
+
+	output->is_begun = true;
+	if (fstat(output->fd, &st) < 0 || !S_ISREG(st.st_mode) || !st.st_size || lseek(output->fd, 0, SEEK_CUR) != 0 ||
+	    fcntl(output->fd, F_GETFL) & O_APPEND)
+		return;
+	if (ftruncate(output->fd, 0) < 0)
+		fail(output, -errno);
+}
+
 /*
  * A file that took only a part, since the disk is full, would end in half an event: it is cut back to
  * the end of the last whole one, before the comma that announces the next.
@@ -211,6 +224,8 @@ static int write_all(struct output *output, const char *data, size_t size)
 	ssize_t n;
 	int r;
 
+	if (!output->is_begun)
+		begin(output);
 	while (size > 0 && !output->error) {
 		piece = size;
 		if (output->piece_bytes) {
@@ -311,6 +326,30 @@ int output_flush_some(struct output *output)
 	memmove(output->buffer, output->buffer + done, output->size - done);
 	output->size -= done;
 	return output->error;
+}
+
+/* A gzip member of its own. */
+static int restart_gzip(struct output *output)
+{
+	if (deflateReset(&output->zlib) != Z_OK)
+		return fail(output, -EIO);
+	output->zlib.next_out = (Bytef *)output->compressed;
+	output->zlib.avail_out = BUFFER_BYTES;
+	return 0;
+}
+
+int output_next(struct output *output, int fd)
+{
+	_cleanup_close_ int next_fd = fd;
+	int r;
+
+	r = output_finish(output);
+	if (r < 0)
+		return r;
+	output->fd = take_fd(next_fd);
+	output->is_begun = false;
+	find_out_kind(output);
+	return output->compress ? restart_gzip(output) : 0;
 }
 
 int output_finish(struct output *output)

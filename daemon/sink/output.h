@@ -19,7 +19,8 @@
 struct output;
 
 /*
- * Writes to fd, which the output owns from then on (also if this fails). Where fd is a pipe or a
+ * Writes to fd, which the output owns from then on (also if this fails). What a file has that is to be written from its
+ * beginning goes with the first write, and not before. Where fd is a pipe or a
  * socket that is full, a write waits until somebody reads, or stop_fd (an eventfd of the caller, or
  * -1) becomes readable: then 2 s at most.
  */
@@ -44,6 +45,12 @@ int output_flush_some(struct output *output);
 
 /* Flushes, ends the gzip member and closes. Returns the first error of the output's life. */
 int output_finish(struct output *output);
+
+/*
+ * The same, and goes on in another file, which the output owns from then on (also if this fails):
+ * as compressed as the one before, and the bytes count on.
+ */
+int output_next(struct output *output, int fd);
 
 int output_error(const struct output *output);	      /* the first error, or 0 */
 uint64_t output_n_bytes(const struct output *output); /* bytes that went to the file */

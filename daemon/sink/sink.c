@@ -9,9 +9,11 @@
 
 #include "sink/chrome.h"
 #include "sink/output.h"
+#include "sink/pfw.h"
 
 static const struct sink_ops *const formats[] = {
 	&chrome_sink_ops,
+	&pfw_sink_ops,
 };
 
 static const struct sink_ops *find_format(const char *name)
@@ -45,6 +47,23 @@ int sink_new(const char *format, struct output *output, const struct sink_start 
 
 	*ret_sink = take_ptr(sink);
 	return 0;
+}
+
+void sink_summary_subtract(struct sink_summary *summary, const struct sink_summary *counted)
+{
+	summary->n_spans -= counted->n_spans;
+	summary->n_marks -= counted->n_marks;
+	summary->n_processes -= counted->n_processes;
+	summary->n_short -= counted->n_short;
+	summary->n_sampled_out -= counted->n_sampled_out;
+	summary->n_bad_records -= counted->n_bad_records;
+	summary->n_missed_runs -= counted->n_missed_runs;
+	summary->n_limited -= counted->n_limited;
+	summary->n_entered_before -= counted->n_entered_before;
+	for (unsigned int i = 0; i < PF_N_LOSSES; i++)
+		summary->losses[i] -= counted->losses[i];
+	for (unsigned int i = 0; i < PF_N_ENDS; i++)
+		summary->n_ends[i] -= counted->n_ends[i];
 }
 
 void sink_free(struct sink *sink)

@@ -35,7 +35,7 @@ struct order {
 	size_t n_held;
 	uint64_t out_ns; /* of the youngest that has gone out */
 	uint64_t n_late, n_early;
-	struct pf_process_seen *out_process; /* owned by what order_pop() gave last */
+	void *out_owned; /* by what order_pop() gave last */
 	unsigned int n_rings;
 	unsigned int n_leaves; /* a power of two */
 	struct queue *queues;  /* n_rings */
@@ -92,7 +92,7 @@ void order_free(struct order *order)
 			event_done(queue_at(&order->queues[i], k));
 		free(order->queues[i].events);
 	}
-	free(order->out_process);
+	free(order->out_owned);
 	free(order->queues);
 	free(order->heads_ns);
 	free(order->winners);
@@ -181,8 +181,10 @@ int order_pop(struct order *order, uint64_t now_ns, const struct event **ret_eve
 	struct queue *queue = &order->queues[ring];
 	const struct event *event;
 
-	free(order->out_process);
-	order->out_process = NULL;
+	if (order->out_owned) {
+		free(order->out_owned);
+		order->out_owned = NULL;
+	}
 	if (!order->n_held)
 		return 0;
 
@@ -199,8 +201,7 @@ int order_pop(struct order *order, uint64_t now_ns, const struct event **ret_eve
 	play(order, ring);
 	if (event->order_ns > order->out_ns)
 		order->out_ns = event->order_ns;
-	if (event->header.kind == PF_EVENT_PROCESS)
-		order->out_process = event->process;
+	order->out_owned = event->owned;
 
 	/* its place in the queue is not used again before the next push */
 	*ret_event = event;

@@ -35,6 +35,11 @@ void log_init(enum log_level level)
 	to_journal = stderr_is_journal();
 }
 
+bool log_is_journal(void)
+{
+	return to_journal;
+}
+
 /* Names come from outside: a newline in one must not begin a line that looks like a message of
  * ours. */
 static void hide_control_characters(char *text, size_t size)

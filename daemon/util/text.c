@@ -7,11 +7,12 @@
 #include "util/text.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "util/cleanup.h"
 
 #define FIRST_ITEMS 4
 #define FIRST_ROOM  64
@@ -178,6 +179,28 @@ int strings_add(struct strings *strings, const char *item)
 		return -ENOMEM;
 	strings->items[strings->n_items++] = copy;
 	return 0;
+}
+
+int strings_vprintf(struct strings *strings, const char *format, va_list arguments)
+{
+	_cleanup_free_ char *item = NULL;
+
+	if (vasprintf(&item, format, arguments) < 0) {
+		item = NULL;
+		return -ENOMEM;
+	}
+	return strings_add(strings, item);
+}
+
+int strings_printf(struct strings *strings, const char *format, ...)
+{
+	va_list arguments;
+	int r;
+
+	va_start(arguments, format);
+	r = strings_vprintf(strings, format, arguments);
+	va_end(arguments);
+	return r;
 }
 
 bool strings_contain(const struct strings *strings, const char *item)

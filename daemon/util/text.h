@@ -3,6 +3,7 @@
 #ifndef PERFFLOW_UTIL_TEXT_H
 #define PERFFLOW_UTIL_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -29,6 +30,8 @@ struct strings { /* all zero is empty */
 
 void strings_done(struct strings *strings);
 int strings_add(struct strings *strings, const char *item); /* a copy */
+int strings_printf(struct strings *strings, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int strings_vprintf(struct strings *strings, const char *format, va_list arguments);
 bool strings_contain(const struct strings *strings, const char *item);
 
 /*

@@ -6,16 +6,22 @@
  */
 #include "util/why.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* Wherever it comes up, what is too low is a limit that others set. */
 static const char *errno_text(int r)
 {
 	const char *text = strerrordesc_np(abs(r));
 
+	if (abs(r) == EMFILE)
+		return "as many files as this takes may not be open at once: raise the limit ('ulimit -n', or LimitNOFILE= of the service)";
+	if (abs(r) == ENFILE)
+		return "as many files as this takes may not be open on this machine: raise the limit (fs.file-max)";
 	return text ? text : "unknown error";
 }
 

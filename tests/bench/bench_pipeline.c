@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * How many spans a second go from the bytes of a ring to the lines of a trace, on one core: decode,
- * order, format, write to /dev/null. Beside it the same lines made with json-c. Times are of the
- * CPU, so other load does not count.
+ * order, format, write to /dev/null. Then the same of spans that carry three values. Beside it the
+ * plain lines made with json-c. Times are of the CPU, so other load does not count.
  *
  *     bench_pipeline [SPANS]
  */
@@ -18,7 +18,8 @@
 #include "trace/order.h"
 
 #define DEFAULT_SPANS	 3000000
-#define N_JSONC_FRACTION 10 /* json-c writes this part of them, since it takes so long */
+#define N_RICH_FRACTION	 4  /* this part of them is written with values, */
+#define N_JSONC_FRACTION 10 /* and this part by json-c, since it takes so long */
 #define N_THREADS	 32
 #define N_NAMES		 24
 #define N_RINGS		 4
@@ -102,26 +103,64 @@ static struct pf_span *make_spans(size_t n)
 	return spans;
 }
 
+/* A call of write(fd, "checkpoint-7", 65536) that returns 65536. */
+struct rich_span {
+	struct pf_span span;
+	struct pf_item fd_item;
+	int32_t fd, unused;
+	struct pf_item path_item;
+	char path[16];
+	struct pf_item return_item;
+	int64_t written;
+};
+
+static const struct sink_value values[] = {
+	{.name = "fd", .format = SINK_SIGNED, .size = 4},
+	{.name = "path", .format = SINK_STRING},
+	{.format = SINK_SIGNED, .size = 8},
+};
+
+static struct rich_span *make_rich_spans(const struct pf_span *spans, size_t n)
+{
+	struct rich_span *rich = calloc(n, sizeof(*rich));
+
+	for (size_t i = 0; rich && i < n; i++) {
+		rich[i] = (struct rich_span){
+			.span = spans[i],
+			.fd_item = {.kind = PF_ITEM_ARGUMENT, .index = 0, .size = 4},
+			.fd = i % 100,
+			.path_item = {.kind = PF_ITEM_ARGUMENT, .index = 1, .size = 12},
+			.path = "checkpoint-7",
+			.return_item = {.kind = PF_ITEM_RETURN, .index = 2, .size = 8},
+			.written = 65536,
+		};
+		rich[i].span.event.size = sizeof(*rich);
+	}
+	return rich;
+}
+
 static int drain(struct order *order, uint64_t now_ns, struct sink *sink)
 {
 	const struct event *event;
 	int r = 0;
 
 	while (r == 0 && order_pop(order, now_ns, &event) > 0)
-		r = sink->ops->span(sink, &event->span, &labels[event->header.joinpoint]);
+		r = sink->ops->span(sink, event, &labels[event->header.joinpoint]);
 	return r;
 }
 
-static int feed(struct order *order, const struct pf_span *spans, size_t n, struct sink *sink)
+/* Spans of that size, items and all. */
+static int feed(struct order *order, const void *spans, size_t size, size_t n, struct sink *sink)
 {
+	const char *bytes = spans;
 	struct event event;
 	uint64_t now_ns = 0;
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		r = event_decode(&spans[i], sizeof(spans[i]), &event);
+		r = event_decode(bytes + i * size, size, &event);
 		if (r == 0)
-			r = order_push(order, spans[i].event.tid % N_RINGS, &event);
+			r = order_push(order, event.header.tid % N_RINGS, &event);
 		if (r < 0)
 			return r;
 		if (event.order_ns > now_ns)
@@ -135,7 +174,8 @@ static int feed(struct order *order, const struct pf_span *spans, size_t n, stru
 	return drain(order, UINT64_MAX, sink);
 }
 
-static int run_pipeline(const struct pf_span *spans, size_t n, double *ret_per_second)
+static int run_pipeline(const char *title, const void *spans, size_t size, size_t n,
+			double *ret_per_second)
 {
 	struct sink_start start = {.version = "bench", .host = "bench", .boot_id = "bench"};
 	struct sink_summary summary = {.reason = "stopped", .n_spans = n};
@@ -151,7 +191,7 @@ static int run_pipeline(const struct pf_span *spans, size_t n, double *ret_per_s
 	if (r == 0)
 		r = order_new(N_RINGS, WINDOW_NS, 1 << 20, &order);
 	if (r == 0)
-		r = feed(order, spans, n, sink);
+		r = feed(order, spans, size, n, sink);
 	if (r == 0)
 		r = sink->ops->finish(sink, &summary);
 	if (r < 0)
@@ -159,7 +199,7 @@ static int run_pipeline(const struct pf_span *spans, size_t n, double *ret_per_s
 
 	seconds = cpu_seconds() - begin;
 	*ret_per_second = n / seconds;
-	printf("pipeline: %.2f M spans/s, %.0f MB/s of JSON, %.1f bytes a span\n",
+	printf("%s %.2f M spans/s, %.0f MB/s of JSON, %.1f bytes a span\n", title,
 	       n / seconds / 1e6, output_n_bytes(sink->output) / seconds / 1e6,
 	       (double)output_n_bytes(sink->output) / n);
 	return 0;
@@ -221,14 +261,22 @@ int main(int argc, char **argv)
 {
 	size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : DEFAULT_SPANS;
 	_cleanup_free_ struct pf_span *spans = NULL;
-	double pipeline = 0, jsonc = 0;
+	_cleanup_free_ struct rich_span *rich = NULL;
+	double pipeline = 0, with_values, jsonc = 0;
 	int r;
 
 	for (size_t i = 0; i < N_NAMES; i++)
 		labels[i] = (struct sink_label){.name = names[i],
-						.category = i % 5 ? "libsolver.so.1" : "simulate"};
+						.category = i % 5 ? "libsolver.so.1" : "simulate",
+						.values = values,
+						.n_values = ARRAY_SIZE(values),
+						.name_value = -1, .category_value = -1};
 	spans = make_spans(n);
-	r = spans ? run_pipeline(spans, n, &pipeline) : -ENOMEM;
+	rich = spans ? make_rich_spans(spans, n / N_RICH_FRACTION) : NULL;
+	r = rich ? run_pipeline("pipeline:", spans, sizeof(*spans), n, &pipeline) : -ENOMEM;
+	if (r == 0)
+		r = run_pipeline("values:  ", rich, sizeof(*rich), n / N_RICH_FRACTION,
+				 &with_values);
 	if (r == 0)
 		r = run_jsonc(spans, n / N_JSONC_FRACTION + 1, &jsonc);
 	if (r < 0) {

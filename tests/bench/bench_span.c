@@ -8,30 +8,22 @@
  * single-steps sub and endbr64. Exit status 1 if a ratio is above its goal.
  */
 #include <bpf/bpf.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 
-#include "probe/attach.h"
+#include "bench.h"
 #include "probe/features.h"
 #include "probe/link.h"
-#include "probe/rings.h"
 
 #define N_MANY 20000
 #define ROUNDS 25
-extern const char __executable_start[];
+
 void fn_push(void);
 void fn_nop(void);
 void fn_nop5(void);
 void fn_endbr_push(void);
 void fn_sub(void);
 extern const char many_start[], many_end[];
-
-#define FUNCTION(name, body)                                                                          \
-	".globl " name "\n.type " name ", @function\n.p2align 5\n" name ":\n" body "ret\n.size " name \
-	", . - " name "\n"
 
 __asm__(".text\n"
 	FUNCTION("fn_push", "push %rbp\n pop %rbp\n")
@@ -52,34 +44,6 @@ static const struct bench {
 	{ "nop5", fn_nop5, 30000, 0 },		 { "endbr64; push", fn_endbr_push, 30000, 4 },
 	{ "sub", fn_sub, 10000, 0 },
 };
-
-static double now_s(clockid_t id)
-{
-	struct timespec now;
-
-	clock_gettime(id, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static double ns_per_call(const struct bench *bench)
-{
-	double start;
-
-	for (unsigned int i = 0; i < 1000; i++)
-		bench->function();
-	start = now_s(CLOCK_THREAD_CPUTIME_ID);
-	for (unsigned int i = 0; i < bench->n_calls; i++)
-		bench->function();
-	return (now_s(CLOCK_THREAD_CPUTIME_ID) - start) * 1e9 / bench->n_calls;
-}
-
-static uint64_t offset_of(const struct binary *binary, const void *address)
-{
-	uint64_t base = binary->segments[0].address - binary->segments[0].file_offset, offset = 0;
-
-	binary_file_offset(binary, base + ((const char *)address - __executable_start), &offset);
-	return offset;
-}
 
 /* The kind of link that perfflow uses on this kernel, with a program that does nothing. */
 static enum bpf_attach_type link_type(void)
@@ -115,75 +79,21 @@ static double measure_floor(int program, const struct binary *binary, const stru
 		if (exit < 0)
 			return -1;
 	}
-	return entry < 0 ? -1 : ns_per_call(bench);
-}
-
-struct consumer { /* reads the rings as the daemon does, so that they never fill */
-	struct rings *rings;
-	bool stop;
-	uint64_t n_records;
-	pthread_t thread;
-};
-
-static void on_record(unsigned int ring, const void *data, size_t size, void *userdata)
-{
-	(void)ring, (void)data, (void)size;
-	((struct consumer *)userdata)->n_records++;
-}
-
-static void *consume(void *userdata)
-{
-	struct consumer *consumer = userdata;
-
-	while (!__atomic_load_n(&consumer->stop, __ATOMIC_ACQUIRE)) {
-		rings_consume(consumer->rings);
-		usleep(5000);
-	}
-	return NULL;
-}
-
-static struct attach *open_session(struct consumer *consumer)
-{
-	struct attach_config config = { .n_rings = 2, .ring_bytes = 2 << 20, .max_processes = 1024 };
-	struct attach *attach = NULL;
-	struct why why = { 0 };
-	int r;
-
-	r = attach_open(&config, &attach, &why);
-	if (r < 0) {
-		fprintf(stderr, "bench_span: %s\n", why_text(&why, r));
-		return NULL;
-	}
-	attach_add_process(attach, getpid());
-	*consumer = (struct consumer){ 0 };
-	rings_open(attach, on_record, consumer, &consumer->rings);
-	pthread_create(&consumer->thread, NULL, consume, consumer);
-	attach_arm(attach);
-	return attach;
-}
-
-static void close_session(struct attach *attach, struct consumer *consumer)
-{
-	__atomic_store_n(&consumer->stop, true, __ATOMIC_RELEASE);
-	pthread_join(consumer->thread, NULL);
-	while (rings_consume(consumer->rings) > 0)
-		;
-	rings_close(consumer->rings);
-	attach_close(attach);
+	return entry < 0 ? -1 : ns_per_call(bench->function, bench->n_calls);
 }
 
 static double measure_joinpoint(const struct binary *binary, const struct bench *bench, const struct joinpoint *joinpoint)
 {
 	struct consumer consumer;
-	struct attach *attach = open_session(&consumer);
+	struct attach *attach = open_session(&(struct attach_config){ 0 }, &consumer);
 	uint64_t n_expected = bench->n_calls + 1000;
 	struct why why = { 0 };
 	double ns = -1;
 
 	if (!attach)
 		return -1;
-	if (attach_joinpoints(attach, binary, joinpoint, 1, 1, &why) == 0)
-		ns = ns_per_call(bench);
+	if (attach_joinpoints(attach, binary, joinpoint, 1, 1, NULL, &why) == 0)
+		ns = ns_per_call(bench->function, bench->n_calls);
 	close_session(attach, &consumer);
 	if (consumer.n_records < n_expected)
 		fprintf(stderr, "bench_span: %lu records of %lu calls\n", consumer.n_records, n_expected);
@@ -214,11 +124,6 @@ static double measure_exit_site(const struct binary *binary, const struct bench 
 	return measure_joinpoint(binary, bench, &joinpoint);
 }
 
-static double least(double a, double b)
-{
-	return a < 0 || b < a ? b : a;
-}
-
 static int bench_spans(const struct binary *binary)
 {
 	int program = load_empty_program(), missed = 0;
@@ -226,7 +131,7 @@ static int bench_spans(const struct binary *binary)
 
 	printf("| function begins with | call | floor | span | span / floor | goal |\n|---|---|---|---|---|---|\n");
 	for (size_t i = 0; i < ARRAY_SIZE(benches); i++) {
-		double bare = ns_per_call(&benches[i]), floor = -1, span = -1;
+		double bare = ns_per_call(benches[i].function, benches[i].n_calls), floor = -1, span = -1;
 
 		for (int round = 0; round < ROUNDS; round++) {
 			floor = least(floor, measure_floor(program, binary, &benches[i]));
@@ -277,13 +182,13 @@ static int bench_many(const struct binary *binary)
 						    .returns = SITE_RETURN_PROBE };
 	for (int round = 0; round < 5; round++) {
 		struct consumer consumer;
-		struct attach *attach = open_session(&consumer);
+		struct attach *attach = open_session(&(struct attach_config){ 0 }, &consumer);
 		int r;
 
 		if (!attach)
 			return -1;
 		start = now_s(CLOCK_MONOTONIC);
-		r = attach_joinpoints(attach, binary, joinpoints, N_MANY, 1, &why);
+		r = attach_joinpoints(attach, binary, joinpoints, N_MANY, 1, NULL, &why);
 		attach_s = least(attach_s, now_s(CLOCK_MONOTONIC) - start);
 		if (r < 0) {
 			fprintf(stderr, "bench_span: %s\n", why_text(&why, r));

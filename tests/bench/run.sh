@@ -10,7 +10,23 @@ status=0
 
 "$build/tests/bench_span" || status=$?
 echo
+"$build/tests/bench_metrics" || status=$?
+echo
+"$build/tests/bench_sched" || status=$?
+echo
+"$build/tests/bench_aspect" || status=$?
+echo
 "$build/tests/bench_pipeline" || status=$?
 echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/bench_match.py" || status=$?
+echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/bench_convert.py" || status=$?
+echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/bench_python.py" || status=$?
+echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/bench_pfw.py" || status=$?
+echo
 PERFFLOW_BUILD=$build "$(dirname "$0")/bench_system.py" || status=$?
+echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/bench_load.py" || status=$?
 exit "$status"

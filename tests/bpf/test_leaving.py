@@ -1,16 +1,24 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Each way of leaving a function gives a span that says how it ended, and none upsets those after it."""
+import collections
 import os
 import sys
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from perfflow import TestCase, main, target  # noqa: E402
 
-STACK = 64  # open spans of a thread, which is the kernel's limit for nested return probes as well
-
 
 class Leaving(TestCase):
+    """By return probes, which are what these programs in C get."""
+
+    options = ()
+    stack = 64  # the kernel's limit for nested return probes
+
+    def trace(self, *arguments, options=(), **keywords):
+        return super().trace(*arguments, options=options or self.options, **keywords)
+
     def test_each_call_of_a_recursion_is_a_span_inside_the_one_before(self):
         trace = self.trace("recursion:recurse || recursion:before || recursion:after", [target("recursion"), 40])
         self.assertCounts(trace, {"before": 3, "recurse": 40, "after": 3})
@@ -20,10 +28,10 @@ class Leaving(TestCase):
 
     def test_calls_nested_too_deep_are_counted_and_those_after_them_are_seen(self):
         trace = self.trace("recursion:recurse || recursion:before || recursion:after", [target("recursion"), 10000],
-                           lost={"too_deep": 10000 - STACK})
-        self.assertCounts(trace, {"before": 3, "recurse": STACK, "after": 3})
-        self.assertEqual(trace.ends(), {"return": STACK + 6})
-        self.assertEqual(trace.depth(), STACK)
+                           lost={"too_deep": 10000 - self.stack})
+        self.assertCounts(trace, {"before": 3, "recurse": self.stack, "after": 3})
+        self.assertEqual(trace.ends(), {"return": self.stack + 6})
+        self.assertEqual(trace.depth(), self.stack)
 
     def test_functions_left_by_longjmp_are_unwound_and_not_the_parents_of_what_follows(self):
         trace = self.trace("unwind:*er || unwind:middle || unwind:landing || unwind:last", [target("unwind")])
@@ -38,6 +46,21 @@ class Leaving(TestCase):
         self.assertEqual(trace.ends("last"), {"return": 1})
         for span in trace.spans("bare_outer") + trace.spans("last"):
             self.assertIsNone(trace.parent_of(span))
+
+    def test_functions_that_an_exception_passes_end_where_it_lands(self):
+        trace = self.trace("thrown_past:catches || thrown_past:outer || thrown_past:cleans || thrown_past:inner || "
+                           "thrown_past:after", [target("thrown_past")])
+        self.assertCounts(trace, {"catches": 5, "outer": 5, "cleans": 5, "inner": 5, "after": 5})
+        for name in ("outer", "cleans", "inner"):
+            self.assertEqual(trace.ends(name), {"unwound": 5}, name)
+        for name in ("catches", "after"):
+            self.assertEqual(trace.ends(name), {"return": 5}, name)
+        # the handler sleeps before it calls anything
+        for span, following in zip(trace.spans("outer"), trace.spans("after")):
+            self.assertGreater(following["ts"] - (span["ts"] + span["dur"]), 45000)
+        for span, inner in zip(trace.spans("cleans"), trace.spans("inner")):
+            self.assertLessEqual(inner["ts"] + inner["dur"], span["ts"] + span["dur"])
+            self.assertEqual(trace.parent_of(inner), span)
 
     def test_a_longjmp_past_functions_that_are_not_traced_changes_nothing(self):
         trace = self.trace("unwind:catcher || unwind:landing || unwind:last", [target("unwind")])
@@ -129,11 +152,41 @@ class Leaving(TestCase):
             self.assertEqual(trace.count("leaf", tid=span["tid"]), 1000)
 
     def test_functions_that_jump_into_one_another_all_return(self):
-        trace = self.trace("tail_call:caller || tail_call:first || tail_call:second || tail_call:third",
-                           [target("tail_call")])
-        self.assertCounts(trace, {"caller": 10, "first": 10, "second": 10, "third": 10})
-        self.assertEqual(trace.ends(), {"return": 40})
-        self.assertEqual(trace.depth(), 4)
+        for how, depth in (("probes", 4), ("sites", 2)):  # by sites the span ends at the jump
+            with self.subTest(how):
+                trace = self.trace("tail_call:caller || tail_call:first || tail_call:second || tail_call:third",
+                                   [target("tail_call")], options=[f"--returns={how}"])
+                self.assertCounts(trace, {"caller": 10, "first": 10, "second": 10, "third": 10})
+                self.assertEqual(trace.ends(), {"return": 40})
+                self.assertEqual(trace.depth(), depth)
+
+    def test_each_call_ends_once_whether_it_leaves_by_a_ret_or_by_a_jump_to_one(self):
+        if os.uname().machine != "x86_64":
+            self.skipTest("the functions are written in assembly for x86-64")
+        numbers = list(range(-20, 40, 2))
+        for how in ("sites", "probes"):
+            with self.subTest(how):
+                trace = self.trace(["(leaves_by:by_* || leaves_by:both_ways || leaves_by:lends_its_ret) ret=i32",
+                                    "(leaves_by:doubled) ret=i32"], [target("leaves_by")], options=[f"--returns={how}"])
+                returned = collections.defaultdict(list)
+                for span in trace.all_spans:
+                    returned[span["name"]].append(span["args"].get("return"))
+                # what a function jumps to makes its result, which is not known at the jump
+                jumps = {"both_ways": range(-10, 0), "by_branch_to_function": range(-10, 0)} if how == "sites" else {}
+                self.assertEqual(returned.pop("doubled"), [2 * i for i in range(20)] * 2)
+                self.assertEqual(len(returned), 8)
+                for name, results in returned.items():
+                    known = [2 * i for i in jumps[name]] + [None] * 20 if name in jumps else numbers
+                    self.assertEqual(results, known, name)
+                self.assertEqual(trace.ends(), {"return": 8 * 30 + 40})
+
+
+@unittest.skipUnless(os.environ.get("PERFFLOW_KERNEL", "6.1") == "6.1", "slow in a virtual machine; the path of 6.1 differs")
+class LeavingBySites(Leaving):
+    """The same by exit sites."""
+
+    options = ("--returns=sites",)
+    stack = 128  # open spans of a thread
 
 
 if __name__ == "__main__":

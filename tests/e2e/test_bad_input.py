@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from perfflow import NOBODY, PERFFLOW, PERFFLOWD, TestCase, Trace, environment, links, main, perfflow, run, target, wait_for  # noqa: E402
@@ -33,6 +34,32 @@ class BadInput(TestCase):
         self.refused("attach", "--pid", str(child.pid), "-p", "main",
                      "-o", self.folder / "t.json", words=[str(child.pid)])
 
+    def test_a_file_of_aspects_that_is_not_there_or_wrong(self):
+        command = ("-o", self.folder / "t.json", "--", target("kinds"), "2")
+        self.refused("run", "-f", "nowhere", *command, words=["/etc/perfflow/aspects.d/nowhere.aspect"])
+        for text, words in (("# nothing\n", ["no aspect"]), ("  kinds:whole\n", [":1:", "go on"]), ("kinds:whole |\n", ["expected"])):
+            with self.subTest(text):
+                path = self.folder / "a.aspect"
+                with open(path, "w") as file:
+                    file.write(text)
+                self.refused("run", "-f", path, *command, words=words)
+
+    def test_who_may_open_few_files_gets_more_or_a_sentence(self):
+        command = [PERFFLOW, "run", "-p", "kinds:whole", "-o", self.folder / "t.json", "--", target("kinds"), "2"]
+        ran = run(["prlimit", "--nofile=24:4096", *command])
+        self.assertEqual(ran.status, 3, ran)
+        self.assertEqual(Trace(self.folder / "t.json").count("whole"), 2)
+        for limit in (12, 18, 24, 30, 36, 42):  # each is reached elsewhere
+            with self.subTest(limit=limit):
+                ran = run(["prlimit", f"--nofile={limit}:{limit}", *command])
+                self.assertSentence(ran, "as many files", "ulimit -n")
+                self.assertEqual(ran.status, 125, ran)
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "what it preloads is for x86-64")
+    def test_who_may_not_watch_what_is_mapped_hears_of_the_setting(self):
+        self.refused("run", "-p", "kinds:whole", "-o", self.folder / "t.json", "--", target("kinds"), "2",
+                     env=environment(LD_PRELOAD=target("no_watching.so")), words=["perf_event_paranoid", "CAP_SYS_ADMIN"])
+
     def test_a_process_that_has_ended_and_was_not_waited_for(self):
         child = subprocess.Popen(["true"])
         wait_for("a zombie", lambda: re.search(r"State:\s+Z", pathlib.Path(f"/proc/{child.pid}/status").read_text()))
@@ -44,6 +71,11 @@ class BadInput(TestCase):
         if "kthreadd" not in pathlib.Path("/proc/2/comm").read_text():
             return  # in a container there is none to be seen
         self.refused("attach", "--pid", "2", "-p", "main", "-o", self.folder / "t.json", words=["2"])
+
+    def test_a_name_that_nothing_has(self):
+        self.refused("run", "-p", "recursion:befor", "-o", self.folder / "t.json", "--", target("recursion"), "1",
+                     words=["'recursion:befor' matches no function", "did you mean: recursion:before", "--allow-empty"])
+        self.assertFalse(os.path.exists(self.folder / "t.json"))
 
     def test_numbers_that_are_none(self):
         for pid in ("0", "-1", "abc", "12x", "99999999999999999999", ""):
@@ -137,6 +169,18 @@ class BadInput(TestCase):
         for pointcut in ("", "||", "a ||", "|| b", "a:b:c", "lib:", "f(", "a || || b"):
             with self.subTest(pointcut):
                 self.refused("match", "--binary", target("threads"), pointcut)
+
+    def test_what_is_refused_leaves_the_trace_of_before_alone(self):
+        path = self.folder / "t.json"
+        with open(path, "w") as file:
+            file.write("precious" * 1000)
+        for options in (["-p", "nosuch"], ["-p", "whole("], ["-p", "kinds:whole", "--metrics", "bogus"],
+                        ["-p", "kinds:whole", "--scope", "nonsense"]):
+            self.refused("run", *options, "-o", path, "--", target("kinds"), "2")
+            with open(path) as file:
+                self.assertEqual(file.read(), "precious" * 1000, options)
+        self.assertEqual(perfflow("run", "-p", "kinds:whole", "-o", path, "--", target("kinds"), "2").status, 3)
+        self.assertEqual(Trace(path).count("whole"), 2)
 
     def test_outputs_that_cannot_be_written(self):
         run_it = ("--", target("threads"), 1, 10)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from perfflow import BUILD, SOURCE, TestCase, Trace, environment, main, run, target  # noqa: E402
@@ -20,13 +21,28 @@ class Install(TestCase):
         self.assertEqual(ran.status, 0, ran)
         installed = {os.path.relpath(os.path.join(folder, name), prefix)
                                      for folder, _, names in os.walk(prefix) for name in names}
-        for name in ("bin/perfflow", "sbin/perfflowd", "share/varlink/io.perfflow.varlink"):
+        for name in ("bin/perfflow", "sbin/perfflowd", "share/varlink/io.perfflow.varlink",
+                     "include/perfflow/annotate.h", "include/perfflow/annotation.h", "include/perfflow/aspect.h"):
             self.assertIn(name, installed)
         path = f"{prefix}/bin:{prefix}/sbin:{os.environ['PATH']}"
         ran = run([prefix + "/bin/perfflow", "run", "-p", "recursion:before", "-o", self.folder / "t.json", "--", target("recursion"), 1],
                   env=environment(PATH=path), cwd="/")
         self.assertEqual(ran.status, 0, ran)
         self.assertEqual(Trace(self.folder / "t.json").count("before"), 3)
+
+    @unittest.skipUnless(shutil.which("ninja") and os.path.exists(os.path.join(BUILD, "build.ninja")), "not built by ninja")
+    def test_what_the_quick_start_builds_can_be_installed(self):
+        script = pathlib.Path(SOURCE, "deploy", "quickstart.sh").read_text()
+        targets = re.search(r"--target ([\w -]+)\)", script).group(1).split()
+        ran = run(["ninja", "-C", BUILD, "-t", "commands", *targets])
+        self.assertEqual(ran.status, 0, ran)
+        built = {os.path.basename(name) for name in re.findall(r" -o (\S+)", ran.out)}
+        prefix = self.folder / "prefix"
+        run(["cmake", "--install", BUILD, "--prefix", prefix])
+        programs = [name for folder, _, names in os.walk(prefix) for name in names
+                    if pathlib.Path(folder, name).read_bytes()[:4] == b"\x7fELF"]
+        self.assertGreaterEqual(len(programs), 3)
+        self.assertEqual([name for name in programs if name not in built], [])
 
     def test_the_scripts_are_sound(self):
         scripts = glob.glob(f"{SOURCE}/deploy/*.sh") + \

@@ -144,6 +144,13 @@ class Run(TestCase):
         self.assertEqual(process.finish().status, 0)
         self.assertEqual(Trace(self.folder / "t.json").count("beat"), 60)
 
+    def test_programs_of_others_that_come_and_go_meanwhile_are_not_its_concern(self):
+        others = self.start(["sh", "-c", f"while :; do {target('calls_b')} 1; done"])
+        trace = self.trace("libcalls.so:library_call", [target("slow"), 3], allow_empty=True)
+        self.assertIsNone(others.poll())
+        self.assertEqual([w for w in trace.summary().get("warnings", []) if "woven" in w], [])
+        self.assertEqual(trace.ran.err.count("woven after"), 0, trace.ran)
+
     def test_nothing_stays_attached(self):
         before = links()
         self.trace("threads:work", [target("threads"), 2, 10])
@@ -154,7 +161,7 @@ class Run(TestCase):
         perfflow("run", "-p", "threads:leaf", "-o", self.folder / "t.json.gz", "--", target("threads"), 2, 50)
         with gzip.open(self.folder / "t.json.gz", "rt") as file:
             packed = json.load(file)
-        self.assertEqual(plain.count("leaf"), sum(event["ph"] == "X" for event in packed))
+        self.assertEqual(plain.count("leaf"), sum(event["name"] == "leaf" for event in packed))
 
 
 if __name__ == "__main__":

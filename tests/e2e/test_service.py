@@ -135,8 +135,8 @@ class Sessions(WithService):
         status = json.loads(self.service.perfflow("status", "--json").out)
         self.assertEqual(status["pid"], self.service.process.pid)
         self.assertIn("uprobe_multi", status["features"])
-        self.assertEqual(set(status["sessions"][0]["losses"]), {"ring_full", "too_deep", "no_thread_state", "no_process",
-                                                                "bad_records", "not_written", "missed_runs"})
+        self.assertEqual(set(status["sessions"][0]["losses"]), {"ring_full", "too_deep", "no_thread_state", "no_process", "items",
+                                                                "over_rate", "bad_records", "not_written", "missed_runs"})
         process.interrupt()
         process.finish()
 

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "binary/annotated.h"
 #include "binary/source.h"
 #include "binary/symbol.h"
 
@@ -21,6 +22,7 @@ static void demangle(const struct symbol *symbol)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	_cleanup_(annotated_done) struct annotated annotated = {};
 	_cleanup_(source_closep) struct source *source = NULL;
 	_cleanup_(symbols_done) struct symbols symbols = {};
 	_cleanup_(binary_freep) struct binary *binary = NULL;
@@ -38,5 +40,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < symbols.n_items; i++)
 		demangle(&symbols.items[i]);
 	source_open(binary, &symbols, &source);
+	annotated_read(binary, &symbols, &annotated);
 	return 0;
 }

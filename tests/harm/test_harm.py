@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import BUILD, PERFFLOW, TestCase, main, perfflow, run, wait_for  # noqa: E402
+from perfflow import BUILD, PERFFLOW, TestCase, environment, main, perfflow, run, wait_for  # noqa: E402
 
 TARGETS = os.path.join(BUILD, "tests", "harm")
 ONLY = os.environ.get("HARM_ONLY", "")
@@ -28,7 +28,7 @@ CALLER = "a return address that the program looks at is that of the kernel's tra
 STACKS = "the kernel takes the calls on another stack for dead"
 
 MODES = ("auto", "sites", "probes", "never")
-Case = collections.namedtuple("Case", "title argv aspects probes")
+Case = collections.namedtuple("Case", "title argv aspects probes options")
 CASES = []
 
 
@@ -36,15 +36,15 @@ def target(name):
     return os.path.join(TARGETS, name)
 
 
-def case(name, *arguments, only="*", own=(), libraries=(), probes=None):
+def case(name, *arguments, only="*", own=(), libraries=(), probes=None, options=()):
     """A program whose functions (and those of its own libraries) are traced; and again with those of the system's."""
     argv = [target(name), *arguments]
     title = " ".join([name, *(os.path.basename(a) for a in arguments)])
     aspects = [f"{name}:{only}", *(f"{library}:*" for library in own)]
-    CASES.append(Case(title, argv, aspects, probes))
+    CASES.append(Case(title, argv, aspects, probes, options))
     if libraries:
         names = ", ".join(os.path.basename(library).split(".so")[0] for library in libraries)
-        CASES.append(Case(f"{title} + {names}", argv, [*aspects, *libraries], probes))
+        CASES.append(Case(f"{title} + {names}", argv, [*aspects, *libraries], probes, options))
 
 
 for frames in ("1", "5", "50"):
@@ -58,6 +58,9 @@ for how in ("noexcept", "uncaught", "bare"):
     case("terminates", how, "handler", libraries=[STDCXX, GCC], probes=UNWINDER)
 case("across", own=["libacross.so"], libraries=[STDCXX, GCC], probes=UNWINDER)
 case("sorts", own=["libsorts.so", "libplain.so"], libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
+case("launches", "sorts", own=["libsorts.so", "libplain.so"], libraries=[STDCXX, GCC], probes=UNWINDER, options=["--allow-empty"])
+case("launches", "tosses", own=["tosses", "libtosses.so"], libraries=[STDCXX, GCC], probes=UNWINDER, options=["--allow-empty"])
+case("tosses", own=["libtosses.so"], libraries=[STDCXX, GCC], probes=UNWINDER)
 case("jumps", libraries=[LIBC])
 case("signals", libraries=[LIBC])
 case("altstack", libraries=[LIBC], probes=STACKS)
@@ -72,6 +75,7 @@ case("clones", libraries=[LIBC])
 case("returns_in_child", libraries=[LIBC])
 case("execs", libraries=[LIBC])
 case("plugs", target("libplug.so"), own=["libplug.so"], libraries=[STDCXX, GCC, LIBC], probes=UNWINDER)
+case("hosts", target("libguest.so"), own=["libhost.so"], probes=UNWINDER)
 case("seccomp_strict", libraries=[LIBC])
 for how in ("kill", "error"):
     case("seccomp_filter", how, libraries=[LIBC])
@@ -109,7 +113,7 @@ def events(path):
     """How many spans and marks a trace has, even one that was cut off; None where there is none."""
     try:
         with open(path, encoding="utf-8") as file:
-            return sum(1 for line in file if re.search(r'"ph":"[Xi]"', line))
+            return sum(1 for line in file if re.search(r'"ph":"[Xi]"', line) and '"cat":"__' not in line)
     except OSError:
         return None
 
@@ -157,7 +161,7 @@ class Harm(TestCase):
         self.assertEqual(difference(plain, run(case.argv, SECONDS)), None, "two plain runs differ: nothing to compare")
         for mode in MODES:
             with self.subTest(mode=mode):
-                traced, path = self.traced(case.aspects, case.argv, mode)
+                traced, path = self.traced(case.aspects, case.argv, mode, case.options)
                 found = difference(plain, traced)
                 n_events = events(path)
                 table.setdefault(case.title, {})[mode] = outcome(case, mode, found, n_events)
@@ -195,6 +199,21 @@ class Harm(TestCase):
                 if mode != "probes":
                     self.assertIsNone(found, ran)
                     self.assertTrue(all(seen), f"nothing was traced: {seen}")
+
+    def test_a_program_that_is_not_traced_does_the_same_while_its_library_is_traced_in_another(self):
+        plain = run([target("sorts")])
+        for disabled in ("", "uprobe_session", "uprobe_session,uprobe_multi"):
+            for mode in ("auto", "sites", "never"):
+                with self.subTest(mode=mode, disabled=disabled):
+                    path = self.folder / f"bystander-{mode}-{disabled}.json"
+                    tracer = self.start([PERFFLOW, "run", "--quiet", f"--returns={mode}", "-p", "libplain.so:*", "-o", path, "--",
+                                         target("launches")], stdin=subprocess.PIPE, env=environment(PERFFLOW_DISABLE=disabled))
+                    wait_for("a trace", lambda: (events(path) or 0) > 10)
+                    found = difference(plain, run([target("sorts")], SECONDS))
+                    self.assertEqual(tracer.finish(SECONDS).status, 0)
+                    table.setdefault("sorts, beside another" + (f" without {disabled}" if disabled else ""), {})[mode] = \
+                        f"{found or 'same'}, {events(path)}"
+                    self.assertIsNone(found)
 
     def attached(self, program, mode, aspects, killed):
         """Attaches to the program for a while, and detaches or dies; the number of spans and marks in the trace."""
@@ -237,7 +256,7 @@ def print_table():
 
 def add_tests():
     """Each case becomes a test of its own; those that were not asked for go."""
-    for name in ("toils", "plain_32"):
+    for name in SPECIAL:
         if ONLY not in name:
             delattr(Harm, SPECIAL[name])
     for case in CASES:
@@ -248,6 +267,7 @@ def add_tests():
 
 
 SPECIAL = {"toils": "test_probes_that_come_and_go_while_a_program_runs_do_not_change_what_it_does",
+           "beside": "test_a_program_that_is_not_traced_does_the_same_while_its_library_is_traced_in_another",
            "plain_32": "test_a_32_bit_program_runs_untouched_and_is_refused_clearly_where_it_is_the_one_to_trace"}
 add_tests()
 

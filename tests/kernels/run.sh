@@ -5,13 +5,15 @@
 #     tests/kernels/run.sh [VERSION...]          without: all of 5.10, 6.1, 6.12 and 7.3
 #
 # PERFFLOW_BUILD is the build tree (build/release). Kernels are kept in $XDG_CACHE_HOME/perfflow/kernels; remove a folder
-# there to get a newer one. KERNELS_TESTS names other tests than the usual ones, KERNELS_LOG=1 shows the whole console,
+# there to get a newer one. KERNELS_SYSTEMD=1 boots systemd, with perfflow installed, in place of a script, and tests the service
+# there. KERNELS_TESTS names other tests than the usual ones, KERNELS_LOG=1 shows the whole console,
 # KERNELS_LIMIT_S limits each virtual machine.
 # Exit status 77: this machine cannot, and says why; with PERFFLOW_CI=1 only another architecture is an excuse.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 source_folder=$(cd "$here/../.." && pwd)
+systemd=${KERNELS_SYSTEMD:-}
 build=$(realpath "${PERFFLOW_BUILD:-$source_folder/build/release}")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/perfflow/kernels
 work=$(mktemp -d)
@@ -29,9 +31,10 @@ suite_of() {
 }
 
 tests_of() {
+	[ -z "$systemd" ] || { echo kernels/test_unit && return; }
 	case $1 in
 	5.10) echo kernels/test_kernel ;;
-	6.12) echo kernels/test_kernel bpf/test_leaving ;; # between the other two in all that matters
+	6.12) echo kernels/test_kernel kernels/test_machine bpf/test_leaving ;; # between the other two in all that matters
 	*) echo kernels/test_kernel bpf/test_leaving bpf/test_binaries ;;
 	esac
 }
@@ -80,17 +83,53 @@ put_perfflow() {
 }
 
 make_root() {
-	mkdir -p "$work/root"/{bin,proc,sys,dev,tmp,run,etc}
+	local folder
+
+	mkdir -p "$work/root"/{proc,sys,dev,tmp,run,etc}
+	for folder in bin sbin lib lib64; do # files are looked for by both names
+		mkdir -p "$work/root/usr/$folder"
+		ln -s "usr/$folder" "$work/root/$folder"
+	done
 	install -D -p "$(command -v busybox)" "$work/root/bin/busybox"
 	install -p "$here/init" "$work/root/init"
 	cp -p /etc/ld.so.cache "$work/root/etc/"
 	put "$(command -v setpriv)"
 	put_python
 	put_perfflow
+	[ -z "$systemd" ] || put_systemd
+}
+
+# This machine's systemd, busybox for what it starts, and what perfflow installs. Nothing runs but the tests.
+put_systemd() {
+	local file settings=$work/root/etc/systemd/system
+
+	while read -r file; do
+		case $file in
+		/usr/share/* | */tmpfiles.d/tmp.conf | */tmp.mount) ;; # the build tree may be in /tmp
+		*.wants/*) cp -P --parents "$file" "$work/root" ;; # links, which tell what belongs to a start
+		*) [ ! -f "$file" ] || put "$file" ;;
+		esac
+	done < <(dpkg -L systemd)
+	for file in $(busybox --list); do
+		[ -e "$work/root/bin/$file" ] || ln -s busybox "$work/root/bin/$file"
+	done
+	put "$(PATH=$PATH:/usr/sbin command -v bpftool)"
+	cp -p /etc/os-release "$work/root/etc/"
+	echo root:x:0:0::/root:/bin/sh >"$work/root/etc/passwd"
+	echo root:x:0: >"$work/root/etc/group"
+	: >"$work/root/etc/machine-id"
+	DESTDIR=$work/root cmake --install "$build" >/dev/null
+	rm -rf "${settings:?}"/*
+	mkdir -p "$settings"
+	printf '[Unit]\nRequires=basic.target perfflow-test.service\n' >"$settings/default.target"
+	printf '[Unit]\nAfter=basic.target\n[Service]\nType=oneshot\nExecStartPre=systemd-sysusers\nExecStart=/init\nStandardOutput=file:/dev/ttyS0\nStandardError=inherit\n' \
+		>"$settings/perfflow-test.service"
 }
 
 boot() {
-	local version=$1 log=$work/log-$1
+	local version=$1 log=$work/log-$1 first=/init
+
+	[ -z "$systemd" ] || first=$(dpkg -L systemd | grep '/lib/systemd/systemd$')
 
 	{
 		echo "export TESTS='${KERNELS_TESTS:-$(tests_of "$version")}' PERFFLOW_KERNEL=$version"
@@ -98,9 +137,9 @@ boot() {
 	} >"$work/root/settings"
 	(cd "$work/root" && find . | cpio -o -H newc --quiet) >"$work/initrd"
 	# no_timer_check: on a busy machine the guest's timer comes so late that the kernel takes it for broken
-	timeout -k 5 "${KERNELS_LIMIT_S:-280}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 2048 -smp 2 -nodefaults -nographic -no-reboot \
+	timeout -k 5 "${KERNELS_LIMIT_S:-600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 2048 -smp 2 -nodefaults -nographic -no-reboot \
 		-serial stdio -kernel "$cache/$version/vmlinuz" -initrd "$work/initrd" \
-		-append "console=ttyS0 panic=-1 quiet no_timer_check" </dev/null 2>&1 | tr -d '\r' >"$log" || true
+		-append "console=ttyS0 panic=-1 quiet no_timer_check systemd.show_status=0 systemd.firstboot=0 rdinit=$first" </dev/null 2>&1 | tr -d '\r' >"$log" || true
 	status=$(sed -n 's/.*KERNELS-STATUS=//p' "$log" | tail -1)
 	if [ "$status" != 0 ] || [ "${KERNELS_LOG:-}" = 1 ]; then
 		tail -n 300 "$log"

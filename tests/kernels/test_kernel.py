@@ -6,11 +6,12 @@ Runs where PERFFLOW_KERNEL says which kernel this is: in run.sh's virtual machin
 """
 import json
 import os
+import pathlib
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import TestCase, main, perfflow, target  # noqa: E402
+from perfflow import TestCase, main, perfflow, target, wait_for  # noqa: E402
 
 KERNEL = os.environ.get("PERFFLOW_KERNEL")
 TOO_OLD = "this kernel lacks BPF attach cookies (Linux 5.15 is needed)"
@@ -44,6 +45,25 @@ class Kernel(TestCase):
         names = ("uprobe_multi", "multi_pid_filter", "uprobe_session")
         found = tuple(report["features"][name] == "present" for name in names)
         self.assertEqual(found, OFFERS[KERNEL])
+
+    @unittest.skipUnless(KERNEL == "6.1", "for a kernel where each probe is a perf event")
+    def test_who_traces_does_not_wait_until_the_kernel_has_removed_the_probes(self):
+        def removers():
+            return {pid for pid in os.listdir("/proc") if pid.isdigit() and name_of(pid) == "perfflow-detach"}
+
+        def name_of(pid):
+            try:
+                return pathlib.Path("/proc", pid, "comm").read_text().strip()
+            except OSError:
+                return None
+
+        before = removers()
+        ran = perfflow("run", "--returns=never", "-o", self.folder / "t.json", "-p", "libc.so.6:pthread_*",
+                       "-p", "recursion:recurse", "--", target("recursion"))
+        self.assertEqual(ran.status, 0, ran)
+        left = removers() - before
+        self.assertTrue(left, "either nobody removes the probes, or the command has waited for it")
+        wait_for("the end of the removal", lambda: not left & removers(), 120)
 
 
 if __name__ == "__main__":

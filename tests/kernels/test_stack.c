@@ -42,8 +42,9 @@ static void ask_for_depths(struct bpf_object *object)
 			break;
 		bpf_program__set_log_buf(program, logs[i++], sizeof(logs[0]));
 		bpf_program__set_log_level(program, 4);
-		if (strcmp(bpf_program__name(program), "on_call") ==
-		    0) /* see LINK_UPROBE_SESSION in daemon/probe/link.h */
+		if (strcmp(bpf_program__name(program), "on_call") == 0 ||
+		    strcmp(bpf_program__name(program), "on_check") ==
+			    0) /* see LINK_UPROBE_SESSION in daemon/probe/link.h */
 			bpf_program__set_expected_attach_type(program, 57);
 	}
 }

@@ -222,6 +222,19 @@ def bpftool_list(what):
     raise AssertionError(f"bpftool cannot list the BPF {what}s: {out}")
 
 
+def children(pid, name):
+    """The processes of that name whose parent is pid."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            comm, fields = (folder / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+            if comm == name and int(fields.split()[1]) == pid:
+                found.append(int(folder.name))
+        except (OSError, IndexError):
+            pass
+    return found
+
+
 def links():
     """The BPF programs that are attached to something on this machine, by the ids of their links."""
     return {link["id"] for link in bpftool_list("link")}
@@ -230,6 +243,21 @@ def links():
 def programs():
     """The BPF programs that are loaded on this machine, by id."""
     return {program["id"] for program in bpftool_list("prog")}
+
+
+def bpf_held(pid):
+    """The ids of the BPF links, maps and programs to which a process has descriptors."""
+    held = {"link": set(), "map": set(), "prog": set()}
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}") as file:
+                words = dict(line.split(":", 1) for line in file.read().splitlines() if ":" in line)
+        except OSError:
+            continue  # closed meanwhile
+        for kind, ids in held.items():
+            if f"{kind}_id" in words and not (kind != "link" and "link_id" in words):
+                ids.add(int(words[f"{kind}_id"]))
+    return held
 
 
 class Folder:
@@ -251,9 +279,9 @@ class Folder:
 class Service:
     """A perfflowd on a socket of its own, ended with the test."""
 
-    def __init__(self, test, path):
+    def __init__(self, test, path, **variables):
         self.socket = str(path)
-        self.process = Program([PERFFLOWD, "--socket", self.socket])
+        self.process = Program([PERFFLOWD, "--socket", self.socket], env=environment(**variables))
         test.addCleanup(self.stop)
         wait_for("the socket", lambda: self.answers() or self.process.poll() is not None)
         if self.process.poll() is not None:
@@ -292,7 +320,8 @@ class Trace:
         except ValueError:
             self.events = json.loads(text.rstrip().rstrip(",") + "]")
             self.is_whole = False
-        self.all_spans = [e for e in self.events if e["ph"] == "X"]
+        # "__process" and "__sched": ends of arrows
+        self.all_spans = [e for e in self.events if e["ph"] == "X" and e["cat"] not in ("__process", "__sched")]
 
     def spans(self, name=None, pid=None, tid=None, cat=None):
         return [e for e in self.all_spans if (name is None or e["name"] == name) and (pid is None or e["pid"] == pid) and
@@ -320,7 +349,8 @@ class Trace:
         return sorted({span["pid"] for span in self.all_spans})
 
     def process_names(self):
-        return {e["pid"]: e["args"]["name"] for e in self.events if e["ph"] == "M" and e["name"] == "process_name"}
+        """But for the machine's, which is shown as process 0."""
+        return {e["pid"]: e["args"]["name"] for e in self.events if e["ph"] == "M" and e["name"] == "process_name" and e["pid"]}
 
     def thread_names(self):
         return {e["tid"]: e["args"]["name"] for e in self.events if e["ph"] == "M" and e["name"] == "thread_name"}
@@ -381,7 +411,7 @@ class Trace:
         return found[:20]
 
 
-LOSSES = ("ring_full", "too_deep", "no_thread_state", "no_process", "bad_records", "not_written", "missed_runs")
+LOSSES = ("ring_full", "too_deep", "no_thread_state", "no_process", "items", "over_rate", "bad_records", "not_written", "missed_runs")
 
 
 def ns(us):
@@ -412,13 +442,13 @@ class TestCase(unittest.TestCase):
         self.assertEqual(trace.summary()["spans"], len(trace.all_spans))
         self.assertEqual({end: n for end, n in trace.summary()["ends"].items() if n}, trace.ends())
 
-    def trace(self, pointcuts, command, status=0, lost=None, allow_empty=False, **keywords):
+    def trace(self, pointcuts, command, status=0, lost=None, allow_empty=False, options=(), **keywords):
         """Runs the command under `perfflow run` and returns its trace, checked."""
         self.n_traces += 1
         output = self.folder / f"trace-{self.n_traces}.json"
         aspects = [word for pointcut in ([pointcuts] if isinstance(pointcuts, str) else pointcuts)
                    for word in ("-p", pointcut)]
-        options = ["--allow-empty"] if allow_empty else []
+        options = [*options, *(["--allow-empty"] if allow_empty else [])]
         ran = perfflow("run", *options, *aspects, "-o", output, "--", *command, **keywords)
         self.assertEqual(ran.status, status, ran)
         trace = Trace(output)

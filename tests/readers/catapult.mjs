@@ -99,20 +99,26 @@ async function describe({ show, slices }) {
   return out;
 }
 
-export async function readTraces(files, { png, slices } = {}) {
+// A page that has the viewer's code; it fetches 'trace' from traceOf(), a buffer.
+export async function openViewer(browser, viewport, traceOf) {
   const dir = findCatapult();
+  const page = await browser.newPage({ viewport });
+  await page.route('http://reader.test/**', (route) => {
+    const name = new URL(route.request().url()).pathname.slice(1);
+    if (name === 'index.html') return route.fulfill({ body: PAGE, contentType: 'text/html' });
+    if (name === 'trace') return route.fulfill({ body: traceOf(), contentType: 'application/octet-stream' });
+    return fs.existsSync(path.join(dir, name)) ? route.fulfill({ path: path.join(dir, name) }) : route.abort();
+  });
+  await page.goto('http://reader.test/index.html', { timeout: 120000 });
+  await page.waitForFunction(() => window.bad || (window.ready && window.tr && window.tr.Model), null, { timeout: 120000 });
+  return page;
+}
+
+export async function readTraces(files, { png, slices } = {}) {
   const browser = await launch();
   try {
-    const page = await browser.newPage({ viewport: { width: 1400, height: 800 } });
     let file;
-    await page.route('http://reader.test/**', (route) => {
-      const name = new URL(route.request().url()).pathname.slice(1);
-      if (name === 'index.html') return route.fulfill({ body: PAGE, contentType: 'text/html' });
-      if (name === 'trace') return route.fulfill({ body: fs.readFileSync(file), contentType: 'application/octet-stream' });
-      return fs.existsSync(path.join(dir, name)) ? route.fulfill({ path: path.join(dir, name) }) : route.abort();
-    });
-    await page.goto('http://reader.test/index.html');
-    await page.waitForFunction(() => window.bad || (window.ready && window.tr && window.tr.Model), null, { timeout: 120000 });
+    const page = await openViewer(browser, { width: 1400, height: 800 }, () => fs.readFileSync(file));
     const all = [];
     for (file of files) {
       const out = await page.evaluate(describe, { show: !!png && file === files.at(-1), slices: !!slices });

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Checks a trace (.json, .pfw, either with .gz) against the rules in docs/trace-format.md.
 
-    pfwlint.py [--hatchet] [--dftracer] [--max N] TRACE ...
+    pfwlint.py [--hatchet] [--dftracer] [--pfw] [--max N] TRACE ...
 
 Needs nothing but Python 3. Prints 'TRACE: RULE: what' a finding, then a count; exit code 1 if there was any. RULE is
 the rule's label in that document. --hatchet and --dftracer add what those two readers need and the default layout
-does not give them. As a module: findings(path) returns the same as a list.
+does not give them. --pfw is for files in PerfFlowAspect's own schema: they begin with an event, a B or E may be one of
+a pointcut that is before or after and so stand alone, and what is asynchronous is told apart by its id alone. As a
+module: findings(path) returns the same as a list.
 """
 import json
 import re
@@ -19,9 +21,15 @@ LIMIT_US = 1 << 43          # beyond it a double no longer holds a nanosecond
 I53 = 1 << 53
 
 
+def nanoseconds(us):
+    """Of a number of microseconds; those since 1970 are too many for a double to hold them as nanoseconds."""
+    return int(us) * 1000 + round((us - int(us)) * 1000)
+
+
 class Lint:
-    def __init__(self, path, hatchet, dftracer, most):
+    def __init__(self, path, hatchet, dftracer, most, pfw=False):
         self.path, self.hatchet, self.dftracer, self.most, self.n = path, hatchet, dftracer, most, 0
+        self.pfw = pfw
         self.found = []
 
     def say(self, rule, what):
@@ -84,7 +92,7 @@ class Lint:
                     self.say("D1", f"line {i} is not one JSON object: {e}")
             return out
         for i, line in enumerate(body.splitlines()[1:-1], 2):
-            if not (line.startswith("{") and line.rstrip(",").endswith("}")) and line not in (",", "]"):
+            if not (line.startswith("{") and line.rstrip(", " if self.pfw else ",").endswith("}")) and line not in (",", "]"):
                 self.say("F4", f"line {i} is not one whole event")
                 break
         try:
@@ -99,10 +107,10 @@ class Lint:
     def events(self, events):
         if not events:
             return self.say("F1", "no event: Perfetto refuses the file")
-        if not (self.dftracer or self.hatchet) and not {"ph", "cat", "args", "name"} <= events[0].keys():
+        if not (self.dftracer or self.hatchet or self.pfw) and not {"ph", "cat", "args", "name"} <= events[0].keys():
             self.say("F5", "the first event has not all of name, cat, ph, args (Firefox Profiler asks for them)")
-        open_be, lanes = defaultdict(list), defaultdict(list)
-        flow, asyncs = defaultdict(list), defaultdict(int)
+        open_be, lanes, alone = defaultdict(list), defaultdict(list), defaultdict(list)
+        flow, asyncs, bound = defaultdict(list), defaultdict(int), defaultdict(list)
         for i, e in enumerate(events):
             if not isinstance(e, dict) or not e:
                 self.say("E1", f"event {i} is empty or no object")
@@ -140,16 +148,24 @@ class Lint:
             if self.dftracer and (type(ts) is float or type(e.get("dur", 0)) is float):
                 self.say("D2", f"{at}: DFAnalyzer cuts ts and dur to whole microseconds")
             lane = (e.get("pid"), e.get("tid"))
-            ns = round((ts or 0) * 1000)
+            ns = nanoseconds(ts or 0)
+            if "bind_id" in e:
+                self.bound(at, e, ns, bound)
+            if ph == "T" and (type(e.get("dur")) not in (int, float) or e["dur"] < 0):
+                self.say("S1", f"{at}: dur {e.get('dur')!r}")
             if ph == "X":
                 dur = e.get("dur")
                 if type(dur) not in (int, float) or dur < 0:
                     self.say("N1", f"{at}: dur {dur!r}")
                     continue
-                lanes[lane].append((ns, ns + round(dur * 1000), i, name))
+                lanes[lane].append((ns, ns + nanoseconds(dur), i, name))
             elif ph == "B":
                 open_be[lane].append((ns, i, name, e.get("cat")))
+            elif ph == "E" and self.pfw and (name, e.get("cat")) not in [b[2:] for b in open_be[lane]]:
+                continue
             elif ph == "E":
+                while self.pfw and open_be[lane][-1][2:] != (name, e.get("cat")):
+                    alone[lane].append((open_be[lane].pop()[0], ns))
                 if not open_be[lane]:
                     self.say("N2", f"{at}: E without B")
                     continue
@@ -162,10 +178,14 @@ class Lint:
             elif ph in "bne":
                 if type(e.get("id")) not in (int, str) and "id2" not in e:
                     self.say("A1", f"{at}: no id")
+                local = e.get("id2", {}).get("local")
+                key = (e.get("cat"), str(e.get("id", e.get("id2"))) if local is None else (e.get("pid"), str(local)), name)
+                if self.pfw:
+                    key = (e.get("pid"), str(e.get("id")))
                 if ph == "b":
-                    asyncs[(e.get("cat"), str(e.get("id")), name)] += 1
+                    asyncs[key] += 1
                 elif ph == "e":
-                    asyncs[(e.get("cat"), str(e.get("id")), name)] -= 1
+                    asyncs[key] -= 1
             elif ph in "stf":
                 fid = e.get("id")
                 if not (type(fid) is int and 0 <= fid < I53) and not (isinstance(fid, str) and re.fullmatch(r"0x[0-9a-fA-F]{1,13}", fid)):
@@ -182,13 +202,28 @@ class Lint:
                 self.say("E1", f"{at}: scope {e.get('s')!r}")
         for lane, opens in open_be.items():
             for b, i, name, _ in opens:
+                if self.pfw:
+                    alone[lane].append((b, float("inf")))
+                    continue
                 self.say("N2", f"event {i} (B {name!r}) on {lane} is never closed")
         for key, n in asyncs.items():
-            if n:
+            if n and not (self.pfw and n > 0):
                 self.say("A1", f"async {key}: {'b' if n > 0 else 'e'} without its other end")
         for lane, spans in lanes.items():
             self.nesting(lane, spans)
-        self.flows(flow, lanes)
+        self.flows(flow, lanes, alone)
+        for number, ends in bound.items():
+            ends.sort()
+            if [is_in for _, is_in in ends] not in ([False], [False, True]) or ends[0][0] == ends[-1][0] and len(ends) > 1:
+                self.say("L3", f"arrow {number}: not one flow_out and then at most one flow_in, later")
+
+    def bound(self, at, event, ns, bound):
+        number = event["bind_id"]
+        if not (type(number) is int and 0 <= number < I53) and not (isinstance(number, str) and re.fullmatch(r"0x[0-9a-fA-F]{1,13}", number)):
+            self.say("L3", f"{at}: bind_id {number!r} (an integer under 2^53, or 0x hex)")
+        if event.get("ph") not in ("X", "B") or ("flow_out" in event) == ("flow_in" in event):
+            self.say("L3", f"{at}: a bind_id, but no X or B with flow_out or flow_in")
+        bound[str(number)].append((ns, "flow_in" in event))
 
     def nesting(self, lane, spans):
         spans.sort(key=lambda s: (s[0], -s[1], s[2]))
@@ -208,7 +243,7 @@ class Lint:
                 self.say("N5", f"event {i} on {lane}: deeper than 512")
                 return
 
-    def flows(self, flow, lanes):
+    def flows(self, flow, lanes, alone):
         for fid, steps in flow.items():
             steps.sort()
             if [s[2] for s in steps].count("s") != 1 or steps[0][2] != "s":
@@ -218,7 +253,7 @@ class Lint:
             if len({s[3] for s in steps}) > 1:
                 self.say("L1", f"flow {fid}: name and cat differ between its ends")
             for ns, _, ph, _, lane, i in steps:
-                if not any(s <= ns <= e for s, e, _, _ in lanes.get(lane, ())):
+                if not any(s <= ns <= e for s, e, *_ in lanes.get(lane, []) + alone.get(lane, [])):
                     self.say("L2", f"event {i} ({ph} of flow {fid}): no slice on {lane} at its ts")
 
 
@@ -237,8 +272,8 @@ def gunzip(raw):
     return n, b"".join(out)
 
 
-def findings(path, most=20):
-    lint = Lint(path, False, False, most)
+def findings(path, most=20, pfw=False):
+    lint = Lint(path, False, False, most, pfw)
     lint.run()
     return lint.found
 
@@ -250,7 +285,7 @@ def main(argv):
         sys.exit(__doc__)
     total = 0
     for f in files:
-        lint = Lint(f, "--hatchet" in argv, "--dftracer" in argv, most)
+        lint = Lint(f, "--hatchet" in argv, "--dftracer" in argv, most, "--pfw" in argv)
         lint.run()
         total += lint.n
         for finding in lint.found:

@@ -23,19 +23,39 @@ def text(*events):
 
 
 class Pfwlint(unittest.TestCase):
-    def rules(self, data):
+    def rules(self, data, pfw=False):
         """The labels of the rules that it says are broken."""
         if isinstance(data, str):
             data = data.encode()
         with tempfile.NamedTemporaryFile(suffix=".json") as file:
             file.write(data)
             file.flush()
-            return {finding.split(":")[0] for finding in pfwlint.findings(file.name)}
+            return {finding.split(":")[0] for finding in pfwlint.findings(file.name, pfw=pfw)}
+
+    def test_the_schema_of_perfflowaspect_is_known(self):
+        def event(ph, name="f", ts=1.0, **more):
+            return {"name": name, "cat": "c", "pid": 1, "tid": 1, "ts": ts, "ph": ph, **more}
+
+        def pfw(*events):
+            return "[\n" + ",\n".join(json.dumps(e) for e in events) + "\n]\n"
+
+        arrow = [event(ph, "flow", ts, bp="e", id=100) for ph, ts in (("s", 1), ("f", 2))]
+        good = pfw(event("E", "after"), event("B", "before"), *arrow, event("B", "g", 3.0), event("E", "g", 4.0),
+                   event("b", "begins", id=0, scope="NA"), event("e", "ends", 5.0, id=0, scope="NA"), event("b", id=1))
+        self.assertEqual(self.rules(good, True), set())
+        self.assertEqual(self.rules(good.replace(",\n", "   ,\n", 1), True), set())  # a place that was kept free
+        for bad, rule in ((pfw(event("B"), event("E", ts=1.0)), "N3"), (pfw(event("e", id=0)), "A1"),
+                          (pfw(event("B", ts=5e-324), *arrow[1:]), "L1"), (pfw(event("X", ts=1.0)), "N1"),
+                          (good.replace("{", "\n{", 1), "F4")):
+            self.assertIn(rule, self.rules(bad, True), bad)
 
     def test_good_traces_pass_whole_cut_off_and_compressed(self):
         good = text(span(), span("g", 1.5, 1.0), {"name": "c", "cat": "c",
                     "ph": "C", "pid": 1, "tid": 1, "ts": 2, "args": {"v": 1.5}})
         self.assertEqual(self.rules(good), set())
+        self.assertEqual(self.rules(text(
+            span(ts=1.0, dur=0.0, bind_id=1, flow_out=True), span(tid=2, ts=1.001, dur=0.0, bind_id=1, flow_in=True),
+            span(ph="b", id2={"local": "0x1"}), span(ph="e", id2={"local": "0x1"}), span(ph="T"))), set())
         self.assertEqual(self.rules(good[:-3]), set())
         self.assertEqual(self.rules(gzip.compress(good.encode())), set())
 
@@ -64,7 +84,14 @@ class Pfwlint(unittest.TestCase):
                 (text(span("inner", 1.0, 1.0), span("outer", 1.0, 2.0)), "N4"),
                 (text(*(span(ts=round(1 + i / 1000, 3), dur=round(10 - i / 500, 3)) for i in range(513))), "N5"),
                 (text(span(ph="b", id=1)), "A1"),
+                (text(span(ph="b", id2={"local": "0x1"}), span(ph="e", id2={"local": "0x1"}, pid=2)), "A1"),
                 (text(span(ph="s", id="xyz")), "L1"),
+                (text(span(bind_id=1)), "L3"),
+                (text(span(bind_id="x", flow_out=True)), "L3"),
+                (text(span(bind_id=1, flow_in=True)), "L3"),
+                (text(span(bind_id=1, flow_out=True), span(ts=5.0, bind_id=1, flow_out=True)), "L3"),
+                (text(span(bind_id=1, flow_out=True), span(tid=2, bind_id=1, flow_in=True)), "L3"),
+                (text({k: v for k, v in span(ph="T").items() if k != "dur"}), "S1"),
                 (text({"name": "c", "cat": "c", "ph": "C", "pid": 1, "tid": 1, "ts": 2, "args": {"v": "1"}}), "C1"),
                 (text(span(name="x")).encode().replace(b'"x"', b'"\xff"'), "V1"),
                 (text(span(args={"a": float("nan")})), "V2"),

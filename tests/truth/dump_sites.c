@@ -3,7 +3,7 @@
  * What code.h finds in a binary, a line for each function and each of its exits, for a comparison with other disassemblers:
  *
  *     F address size complete|partial entry-address name
- *     E address return|jump|branch
+ *     E address return|jump|branch|branch-to-return
  *
  * With --time: how long it took, and how much of it was complete, instead.
  */
@@ -15,7 +15,7 @@
 
 #include "binary/code.h"
 
-static const char *const kinds[] = {"return", "jump", "branch"};
+static const char *const kinds[] = {"return", "jump", "branch", "branch-to-return"};
 
 struct sums {
 	size_t n_functions, n_complete, n_exits, n_moved, n_emulated, n_loops, n_leaves;

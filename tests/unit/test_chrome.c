@@ -2,28 +2,10 @@
 /* Exact lines for the rules of the format, then a whole trace read back with json-c. */
 #include <errno.h>
 #include <fcntl.h>
-#include <json-c/json.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <cmocka.h>
 
-#include "sink/output.h"
-#include "sink/sink.h"
-
-struct trace {
-	struct sink *sink;
-	int fd; /* of the file */
-	char *text;
-};
+#include "trace_fixture.h"
 
 static const char *const aspects[] = {"libm.so*:*", "say(\"x\")", NULL};
 
@@ -39,57 +21,7 @@ static const struct sink_label label = {.name = "ns::solve", .category = "libs.s
 
 static void trace_open(struct trace *trace)
 {
-	struct output *output;
-
-	trace->fd = memfd_create("trace", MFD_CLOEXEC);
-	assert_true(trace->fd >= 0);
-	assert_int_equal(output_open(dup(trace->fd), false, -1, &output), 0);
-	assert_int_equal(sink_new("chrome", output, &start, &trace->sink), 0);
-}
-
-/* What is in the file; valid until the next call. */
-static const char *trace_text(struct trace *trace)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(trace->fd, &st), 0);
-	free(trace->text);
-	trace->text = calloc(1, st.st_size + 1);
-	assert_int_equal(pread(trace->fd, trace->text, st.st_size, 0), st.st_size);
-	return trace->text;
-}
-
-/* The last line so far. */
-static const char *trace_line(struct trace *trace)
-{
-	assert_int_equal(output_flush(trace->sink->output), 0);
-	return strrchr(trace_text(trace), '\n') + 1;
-}
-
-static void trace_close(struct trace *trace)
-{
-	sink_free(trace->sink);
-	close(trace->fd);
-	free(trace->text);
-}
-
-static struct json_object *trace_finish(struct trace *trace, const struct sink_summary *summary)
-{
-	struct json_object *events;
-
-	assert_int_equal(trace->sink->ops->finish(trace->sink, summary), 0);
-	events = json_tokener_parse(trace_text(trace));
-	assert_non_null(events);
-	return events;
-}
-
-static struct json_object *member(struct json_object *object, const char *name)
-{
-	struct json_object *value = json_object_object_get(object, name);
-
-	if (!value)
-		fail_msg("no %s in %s", name, json_object_to_json_string(object));
-	return value;
+	trace_open_as(trace, &start);
 }
 
 static struct pf_span make_span(uint64_t time_ns, uint64_t duration_ns, uint64_t oncpu_ns)
@@ -106,18 +38,27 @@ static struct pf_span make_span(uint64_t time_ns, uint64_t duration_ns, uint64_t
 	};
 }
 
+static void send_span(struct trace *trace, const struct pf_span *span, const struct sink_label *own)
+{
+	const struct event event = {.span = *span};
+
+	assert_int_equal(trace->sink->ops->span(trace->sink, &event, own), 0);
+}
+
 static void check_span(struct trace *trace, struct pf_span span, const char *expected)
 {
-	assert_int_equal(trace->sink->ops->span(trace->sink, &span, &label), 0);
+	send_span(trace, &span, &label);
 	assert_string_equal(trace_line(trace), expected);
 }
 
-static void the_first_event_is_in_the_file_at_once(void **state)
+static void nothing_is_written_before_the_start_and_then_the_first_event_at_once(void **state)
 {
 	struct trace trace = {};
 
 	(void)state;
 	trace_open(&trace);
+	assert_string_equal(trace_text(&trace), "");
+	assert_int_equal(output_flush_some(trace.sink->output), 0);
 	assert_string_equal(trace_text(&trace),
 			    "[\n{\"name\":\"perfflow_trace\",\"cat\":\"__metadata\",\"ph\":\"M\","
 			    "\"ts\":5000.001,\"pid\":0,\"tid\":0,"
@@ -171,7 +112,7 @@ static void numbers_of_any_length_are_exact(void **state)
 
 			snprintf(expected, sizeof(expected), "\"ts\":%llu.%03u,\"dur\":0.000,", us,
 				 rest);
-			assert_int_equal(trace.sink->ops->span(trace.sink, &span, &label), 0);
+			send_span(&trace, &span, &label);
 			if (!strstr(trace_line(&trace), expected))
 				fail_msg("no %s in %s", expected, trace_line(&trace));
 		}
@@ -205,94 +146,35 @@ static void cpu_usage_is_rounded_and_never_overflows(void **state)
 		struct pf_span span = make_span(1, cases[i].duration_ns, cases[i].oncpu_ns);
 
 		snprintf(expected, sizeof(expected), "{\"cpu_usage\":%s,", cases[i].usage);
-		assert_int_equal(trace.sink->ops->span(trace.sink, &span, &label), 0);
+		send_span(&trace, &span, &label);
 		if (!strstr(trace_line(&trace), expected))
 			fail_msg("no %s in %s", expected, trace_line(&trace));
 	}
 	trace_close(&trace);
 }
 
-static void a_mark_is_an_instant_of_its_thread(void **state)
+static void a_mark_is_a_moment_of_its_thread(void **state)
 {
-	struct pf_event mark = {.joinpoint = 3, .time_ns = 2500, .pid = 100, .tid = 100};
+	struct record mark = make_mark(PF_MOMENT_ENTRY, 2500, 100, 100);
 	struct trace trace = {};
 
 	(void)state;
 	trace_open(&trace);
-	assert_int_equal(trace.sink->ops->mark(trace.sink, &mark, &label), 0);
-	assert_string_equal(
-		trace_line(&trace),
-		"{\"name\":\"ns::solve\",\"cat\":\"libs.so.1\",\"ph\":\"i\",\"s\":\"t\","
-		"\"ts\":2.500,\"pid\":100,\"tid\":100}");
-	trace_close(&trace);
-}
-
-static void send_process(struct trace *trace, uint32_t pid, uint64_t start_ns, const char *line,
-			 size_t size)
-{
-	struct pf_process_seen process = {
-		.event = {.time_ns = 9000, .pid = pid, .tid = pid},
-		.start_ns = start_ns,
-		.command_line_bytes = size,
-		.comm = "short",
-	};
-
-	memcpy(process.command_line, line, size);
-	assert_int_equal(trace->sink->ops->process(trace->sink, &process), 0);
-}
-
-static void a_process_is_named_by_its_command_line(void **state)
-{
-	struct trace trace = {};
-
-	(void)state;
-	trace_open(&trace);
-	send_process(&trace, 100, 1, "./sim\0-n\0\"4\"\0", 13);
-	assert_string_equal(
-		trace_line(&trace),
-		"{\"name\":\"process_name\",\"cat\":\"__metadata\",\"ph\":\"M\",\"ts\":9.000,"
-		"\"pid\":100,\"tid\":100,\"args\":{\"name\":\"./sim -n \\\"4\\\"\"}}");
-	send_process(&trace, 100, 1, "\0\0", 2);
-	assert_non_null(strstr(trace_line(&trace), "\"args\":{\"name\":\"short\"}"));
-	trace_close(&trace);
-}
-
-static void a_command_line_that_fills_its_field_is_whole(void **state)
-{
-	char line[PF_COMMAND_LINE_BYTES];
-	struct trace trace = {};
-	const char *name;
-
-	(void)state;
-	trace_open(&trace);
-	memset(line, 'x', sizeof(line));
-	send_process(&trace, 100, 1, line, sizeof(line));
-	name = strstr(trace_line(&trace), "\"args\":{\"name\":\"x");
-	assert_non_null(name);
-	assert_int_equal(strspn(name + 16, "x"), PF_COMMAND_LINE_BYTES);
-	trace_close(&trace);
-}
-
-static void bytes_that_are_not_utf8_are_replaced(void **state)
-{
-	struct pf_thread_seen thread = {.event = {.time_ns = 1, .pid = 5, .tid = 6},
-					.comm = "a\xff\x01"};
-	struct trace trace = {};
-
-	(void)state;
-	trace_open(&trace);
-	assert_int_equal(trace.sink->ops->thread(trace.sink, &thread), 0);
-	assert_string_equal(
-		trace_line(&trace),
-		"{\"name\":\"thread_name\",\"cat\":\"__metadata\",\"ph\":\"M\",\"ts\":0.001,"
-		"\"pid\":5,\"tid\":6,\"args\":{\"name\":\"a\xef\xbf\xbd\\u0001\"}}");
+	assert_int_equal(trace.sink->ops->mark(trace.sink, &mark.event, &label), 0);
+	assert_string_equal(trace_line(&trace),
+			    "{\"name\":\"ns::solve\",\"cat\":\"libs.so.1\",\"ph\":\"i\","
+			    "\"ts\":2.500,\"pid\":100,\"tid\":100,\"s\":\"t\","
+			    "\"args\":{\"moment\":\"entry\"}}");
+	mark.event.mark.moment = PF_MOMENT_RETURN;
+	assert_int_equal(trace.sink->ops->mark(trace.sink, &mark.event, &label), 0);
+	assert_non_null(strstr(trace_line(&trace), "{\"moment\":\"return\"}"));
 	trace_close(&trace);
 }
 
 static void a_counter_has_one_number(void **state)
 {
 	struct sink_counter counter = {
-		.name = "CPU 0", .value_name = "percent", .time_ns = 1000, .thousandths = 99125};
+		.category = "cpu", .name = "CPU 0", .value_name = "percent", .time_ns = 1000, .thousandths = 99125};
 	struct trace trace = {};
 
 	(void)state;
@@ -305,65 +187,30 @@ static void a_counter_has_one_number(void **state)
 	trace_close(&trace);
 }
 
-/* What a span of that thread is shown with. */
-static void check_shown(struct trace *trace, uint32_t pid, uint32_t tid, uint32_t shown_pid,
-			uint32_t shown_tid)
+static void the_machine_is_named_once_and_stands_first(void **state)
 {
-	struct pf_span span = make_span(1, 0, 0);
-	char expected[64];
-
-	span.event.pid = pid;
-	span.event.tid = tid;
-	snprintf(expected, sizeof(expected), ",\"pid\":%u,\"tid\":%u,", shown_pid, shown_tid);
-	assert_int_equal(trace->sink->ops->span(trace->sink, &span, &label), 0);
-	if (!strstr(trace_line(trace), expected))
-		fail_msg("no %s in %s", expected, trace_line(trace));
-}
-
-static void end_process(struct trace *trace, uint32_t pid)
-{
-	struct pf_process_end end = {.event = {.pid = pid, .tid = pid}};
-
-	assert_int_equal(trace->sink->ops->process_end(trace->sink, &end), 0);
-}
-
-static void a_pid_that_comes_again_is_shown_with_another_number(void **state)
-{
+	struct sink_counter counter = {.category = "cpu", .name = "CPU 0", .value_name = "%", .time_ns = 1000};
+	static const char expected[] =
+		",\n{\"name\":\"process_name\",\"cat\":\"__metadata\",\"ph\":\"M\",\"ts\":1.000,\"pid\":0,"
+		"\"tid\":0,\"args\":{\"name\":\"machine\"}}"
+		",\n{\"name\":\"process_sort_index\",\"cat\":\"__metadata\",\"ph\":\"M\",\"ts\":1.000,\"pid\":0,"
+		"\"tid\":0,\"args\":{\"sort_index\":-1}}";
 	struct trace trace = {};
+	const char *first;
 
 	(void)state;
 	trace_open(&trace);
-	send_process(&trace, 100, 1000000001, "a", 1);
-	send_process(&trace, 200, 1000000002, "b", 1);
-	end_process(&trace, 100);
-	end_process(&trace, 300); /* never seen */
-	check_shown(&trace, 100, 100, 100, 100);
-
-	send_process(&trace, 100, 1000000003, "c", 1);
-	check_shown(&trace, 100, 100, 1 << 30, 1 << 30);
-	check_shown(&trace, 100, 101, 1 << 30, 101);
-	check_shown(&trace, 200, 201, 200, 201);
-	check_shown(&trace, 300, 300, 300, 300);
-
-	/* its end was lost: the start tells */
-	send_process(&trace, 200, 9000000000, "d", 1);
-	check_shown(&trace, 200, 200, (1 << 30) + 1, (1 << 30) + 1);
-	check_shown(&trace, 100, 100, 1 << 30, 1 << 30);
-	trace_close(&trace);
-}
-
-static void another_program_in_the_same_process_keeps_its_number(void **state)
-{
-	struct trace trace = {};
-
-	(void)state;
-	trace_open(&trace);
-	send_process(&trace, 100, 1230000000, "a",
-		     1); /* from /proc, where a start is cut to 10 ms */
-	send_process(&trace, 100, 1234567890, "b", 1); /* from the kernel side, at exec */
-	check_shown(&trace, 100, 100, 100, 100);
-	send_process(&trace, 100, 1234567890, "c", 1);
-	check_shown(&trace, 100, 100, 100, 100);
+	counter.pid = 7;
+	assert_int_equal(trace.sink->ops->counter(trace.sink, &counter), 0);
+	trace_line(&trace);
+	assert_null(strstr(trace_text(&trace), "machine"));
+	counter.pid = 0;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(trace.sink->ops->counter(trace.sink, &counter), 0);
+	trace_line(&trace);
+	first = strstr(trace_text(&trace), expected);
+	assert_non_null(first);
+	assert_null(strstr(first + sizeof(expected), "process_name"));
 	trace_close(&trace);
 }
 
@@ -385,7 +232,7 @@ static void names_are_kept_apart_by_join_point(void **state)
 			snprintf(expected, sizeof(expected),
 				 "{\"name\":\"f\\\\%zu\",\"cat\":\"c\",\"ph\":\"X\",\"ts\":0.001,",
 				 i);
-			assert_int_equal(trace.sink->ops->span(trace.sink, &span, &own), 0);
+			send_span(&trace, &span, &own);
 			assert_int_equal(strncmp(trace_line(&trace), expected, strlen(expected)),
 					 0);
 		}
@@ -402,7 +249,7 @@ static void a_name_may_be_empty_or_endless(void **state)
 
 	(void)state;
 	trace_open(&trace);
-	assert_int_equal(trace.sink->ops->span(trace.sink, &span, &empty), 0);
+	send_span(&trace, &span, &empty);
 	assert_non_null(strstr(trace_line(&trace), "{\"name\":\"?\",\"cat\":\"\","));
 
 	/* each byte becomes six; then characters of three bytes, of which 4096 holds no whole
@@ -411,12 +258,12 @@ static void a_name_may_be_empty_or_endless(void **state)
 	name[100000] = '\0';
 	endless = (struct sink_label){.name = name, .category = name};
 	span.event.joinpoint = 4;
-	assert_int_equal(trace.sink->ops->span(trace.sink, &span, &endless), 0);
+	send_span(&trace, &span, &endless);
 	assert_true(strlen(trace_line(&trace)) > 2 * 6 * 4096);
 	for (size_t i = 0; i < 99999; i++)
 		name[i] = "\xe2\x82\xac"[i % 3];
 	span.event.joinpoint = 5;
-	assert_int_equal(trace.sink->ops->span(trace.sink, &span, &endless), 0);
+	send_span(&trace, &span, &endless);
 	assert_null(strstr(trace_line(&trace), "\xef\xbf\xbd"));
 	free(name);
 	trace_close(&trace);
@@ -521,15 +368,14 @@ static void fill_trace(struct trace *trace)
 		struct pf_span outer = make_span(time_ns, 4000, 3000),
 			       inner = make_span(time_ns + 1, 3998, 2999);
 		struct sink_counter counter = {
-			.name = "cpu", .value_name = "percent", .pid = 100, .time_ns = time_ns};
-		struct pf_event mark = {
-			.joinpoint = 3, .time_ns = time_ns + 5, .pid = 100, .tid = 101};
+			.category = "cpu", .name = "cpu", .value_name = "percent", .pid = 100, .time_ns = time_ns};
+		struct record mark = make_mark(PF_MOMENT_ENTRY, time_ns + 5, 100, 101 + i % 7);
 
-		outer.event.tid = inner.event.tid = mark.tid = 101 + i % 7;
+		outer.event.tid = inner.event.tid = mark.event.header.tid;
 		inner.end = i % PF_N_ENDS;
-		assert_int_equal(ops->mark(trace->sink, &mark, &label), 0);
-		assert_int_equal(ops->span(trace->sink, &inner, &label), 0);
-		assert_int_equal(ops->span(trace->sink, &outer, &label), 0);
+		assert_int_equal(ops->mark(trace->sink, &mark.event, &label), 0);
+		send_span(trace, &inner, &label);
+		send_span(trace, &outer, &label);
 		assert_int_equal(ops->counter(trace->sink, &counter), 0);
 	}
 }
@@ -558,7 +404,7 @@ static void a_whole_trace_is_an_array_of_one_event_a_line(void **state)
 	trace_open(&trace);
 	fill_trace(&trace);
 	events = trace_finish(&trace, &summary);
-	assert_int_equal(json_object_array_length(events), 1 + 2 + 4000 + 1);
+	assert_int_equal(json_object_array_length(events), 1 + 4 + 4000 + 1);
 	for (size_t i = 0; i < json_object_array_length(events); i++) {
 		struct json_object *event = json_object_array_get_idx(events, i);
 
@@ -591,7 +437,7 @@ static void a_trace_cut_off_at_a_flush_needs_only_its_bracket(void **state)
 	assert_true(asprintf(&closed, "%s]", trace.text) > 0);
 	events = json_tokener_parse(closed);
 	assert_non_null(events);
-	assert_int_equal(json_object_array_length(events), 1 + 2 + 4000);
+	assert_int_equal(json_object_array_length(events), 1 + 4 + 4000);
 	json_object_put(events);
 	free(closed);
 	trace_close(&trace);
@@ -605,8 +451,9 @@ static void a_full_disk_fails_the_start(void **state)
 	(void)state;
 	assert_int_equal(output_open(open("/dev/full", O_WRONLY | O_CLOEXEC), false, -1, &output),
 			 0);
-	assert_int_equal(sink_new("chrome", output, &start, &sink), -ENOSPC);
-	assert_null(sink);
+	assert_int_equal(sink_new("chrome", output, &start, &sink), 0);
+	assert_int_equal(output_flush_some(output), -ENOSPC);
+	sink_free(sink);
 }
 
 static void a_format_that_is_not_known_is_refused(void **state)
@@ -624,17 +471,13 @@ static void a_format_that_is_not_known_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_first_event_is_in_the_file_at_once),
+		cmocka_unit_test(nothing_is_written_before_the_start_and_then_the_first_event_at_once),
 		cmocka_unit_test(a_span_is_one_line_with_all_its_times),
 		cmocka_unit_test(numbers_of_any_length_are_exact),
 		cmocka_unit_test(cpu_usage_is_rounded_and_never_overflows),
-		cmocka_unit_test(a_mark_is_an_instant_of_its_thread),
-		cmocka_unit_test(a_process_is_named_by_its_command_line),
-		cmocka_unit_test(a_command_line_that_fills_its_field_is_whole),
-		cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
+		cmocka_unit_test(a_mark_is_a_moment_of_its_thread),
 		cmocka_unit_test(a_counter_has_one_number),
-		cmocka_unit_test(a_pid_that_comes_again_is_shown_with_another_number),
-		cmocka_unit_test(another_program_in_the_same_process_keeps_its_number),
+		cmocka_unit_test(the_machine_is_named_once_and_stands_first),
 		cmocka_unit_test(names_are_kept_apart_by_join_point),
 		cmocka_unit_test(a_name_may_be_empty_or_endless),
 		cmocka_unit_test(very_many_aspects_are_all_in_the_first_event),

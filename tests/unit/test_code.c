@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include "fixture.h"
+#include "fixture_symbols.h"
 
 #include <capstone/capstone.h>
 #include <elf.h>
 #include <errno.h>
 
 #include "binary/code.h"
+#include "perfflow/branch.h"
 
 struct opened {
 	struct binary *binary;
@@ -45,20 +46,14 @@ static int close_code(void **state)
 		return 0;
 	code_close(opened->code);
 	unwind_done(&opened->unwind);
-	symbols_done(&opened->symbols);
-	binary_free(opened->binary);
+	fixture_close_binary(opened->binary, &opened->symbols);
 	free(opened);
 	return 0;
 }
 
 static const struct symbol *find(const struct opened *opened, const char *name)
 {
-	for (size_t i = 0; i < opened->symbols.n_items; i++) {
-		if (strcmp(opened->symbols.items[i].linker_name, name) == 0)
-			return &opened->symbols.items[i];
-	}
-	fail_msg("no %s", name);
-	return NULL;
+	return fixture_find(&opened->symbols, name);
 }
 
 static struct code_exits find_exits(void **state, const char *name)
@@ -70,7 +65,7 @@ static struct code_exits find_exits(void **state, const char *name)
 	return exits;
 }
 
-/* kinds: a letter for each exit in the order of the file: r(eturn), j(ump), b(ranch) */
+/* kinds: a letter for each exit in the order of the file: r(eturn), j(ump), b(ranch), branch to a return (c) */
 static void assert_exits(void **state, const char *name, const char *kinds)
 {
 	_cleanup_(code_exits_done) struct code_exits exits = find_exits(state, name);
@@ -80,7 +75,7 @@ static void assert_exits(void **state, const char *name, const char *kinds)
 	if (exits.n_items != strlen(kinds))
 		fail_msg("%s has %zu exits, not %zu", name, exits.n_items, strlen(kinds));
 	for (size_t i = 0; i < exits.n_items; i++) {
-		assert_int_equal("rjb"[exits.items[i].kind], kinds[i]);
+		assert_int_equal("rjbc"[exits.items[i].kind], kinds[i]);
 		if (i)
 			assert_true(exits.items[i].file_offset > exits.items[i - 1].file_offset);
 	}
@@ -129,12 +124,48 @@ static void a_jump_to_another_function_is_an_exit(void **state)
 	assert_exits(state, "exits_through_vtable", "j");
 }
 
+/* -mfunction-return=thunk-extern */
+static void a_jump_to_a_return_that_many_have_in_common_is_a_return(void **state)
+{
+	_cleanup_(code_exits_done) struct code_exits exits = find_exits(state, "exits_by_common_return");
+
+	assert_exits(state, "exits_by_common_return", "rr");
+	assert_true(exits.items[0].is_emulated && exits.items[1].is_emulated);
+}
+
+static void a_branch_to_a_return_of_others_returns_if_its_condition_holds(void **state)
+{
+	_cleanup_(code_exits_done) struct code_exits exits = find_exits(state, "exits_by_branch_to_common_return");
+
+	assert_exits(state, "exits_by_branch_to_common_return", "cr");
+	assert_int_equal(exits.items[0].condition.code, 4); /* e */
+	assert_true(exits.calls_nobody);
+}
+
+static void it_does_not_matter_to_whom_the_return_belongs(void **state)
+{
+	assert_exits(state, "exits_by_return_of_another", "rr");
+	assert_exits(state, "exits_lending_return", "r");
+}
+
+/* else a call would seem to end at the jump, and once more at the ret */
+static void a_return_in_a_part_of_the_function_is_the_exit_and_the_jump_to_it_is_none(void **state)
+{
+	assert_exits(state, "exits_by_return_of_a_part", "rr");
+	assert_exits(state, "exits_by_return_before_a_part", "rrr");
+	assert_exits(state, "exits_switch_to_a_part", "rrr");
+}
+
+static void a_case_of_a_switch_that_is_a_return_alone_is_an_exit(void **state)
+{
+	assert_exits(state, "exits_switch_to_return", "rrr");
+}
+
 static void a_branch_to_another_function_has_its_condition(void **state)
 {
 	_cleanup_(code_exits_done) struct code_exits exits = find_exits(state, "exits_branch");
 
 	assert_exits(state, "exits_branch", "br");
-	assert_int_equal(exits.items[0].condition.test, CONDITION_FLAGS);
 	assert_int_equal(exits.items[0].condition.code, 6); /* be */
 	assert_true(exits.items[0].is_emulated);
 	assert_false(exits.items[1].is_emulated);
@@ -190,7 +221,13 @@ static void what_cannot_be_understood_is_not_complete_and_says_why(void **state)
 	assert_not_complete(state, "exits_with_data", "data may lie among its code");
 	assert_not_complete(state, "exits_into_instruction", "it jumps into the middle of an instruction");
 	assert_not_complete(state, "exits_by_push", "it returns to an address that it has put on the stack");
+	assert_not_complete(state, "exits_by_push_and_common_return", "it returns to an address that it has put on the stack");
+	assert_not_complete(state, "exits_by_push_and_branch_to_common_return",
+			    "it returns to an address that it has put on the stack");
+	assert_not_complete(state, "exits_by_return_behind", "it jumps to code of which nothing is known");
+	assert_not_complete(state, "exits_falling_into_return", "it runs on into what follows it");
 	assert_not_complete(state, "exits_far", "it leaves by a far jump or return");
+	assert_not_complete(state, "exits_by_count", "it leaves by a branch on a bit or a count");
 	assert_not_complete(state, "exits_by_falling", "it runs on into what follows it");
 	assert_not_complete(state, "exits_to_nowhere", "it jumps to code of which nothing is known");
 	assert_not_complete(state, "exits_without_size", "its size is not known");
@@ -208,17 +245,62 @@ static void assert_entry(void **state, const char *name, uint64_t shift, const c
 	assert_int_equal(entry.is_emulated, is_emulated);
 }
 
+static void the_probe_is_on_the_entry_where_that_is_as_cheap_as_any(void **state)
+{
+	assert_entry(state, "exits_cold", 0, "push rbx", true);
+	assert_entry(state, "exits_calling_nobody", 0, "mov eax, edi", false);
+	assert_entry(state, "enters_before_return", 0, "vxorps", false);
+}
+
+static void behind_endbr_it_is_on_what_is_emulated(void **state)
+{
+	assert_entry(state, "enters_at_push_behind_endbr", 4, "push r12", true);
+	assert_entry(state, "enters_at_jump_behind_endbr", 4, "jmp", true);
+	assert_entry(state, "enters_at_call_behind_endbr", 4, "call", true);
+	assert_entry(state, "enters_at_nop5_behind_endbr", 4, "nop", true);
+}
+
+static void it_stays_on_endbr_where_nothing_is_emulated_or_another_way_leads_behind_it(void **state)
+{
+	assert_entry(state, "enters_at_endbr_before_mov", 0, "endbr64", false);
+	assert_entry(state, "enters_at_endbr_before_loop", 0, "endbr64", false);
+	assert_entry(state, "enters_at_endbr_alone", 0, "endbr64", false);
+}
+
 static void the_probe_goes_behind_what_touches_nothing(void **state)
 {
 	assert_entry(state, "enters_behind_mov", 7, "je 0x", true);
 	assert_entry(state, "enters_behind_refused", 3, "push rbx", true);
-	assert_entry(state, "enters_at_nop5_behind_endbr", 4, "nop", true);
+	assert_entry(state, "enters_behind_vector", 4, "push rbx", true);
+}
+
+static void the_probe_goes_behind_what_the_kernel_refuses(void **state)
+{
+	assert_entry(state, "enters_behind_misread", 4, "mov rax, rdi", false);
+	assert_entry(state, "enters_behind_undecoded", 6, "ret", false);
+	assert_entry(state, "enters_behind_lock", 4, "ret", false);
+	assert_entry(state, "enters_behind_several_misread", 8, "ret", false);
+	assert_entry(state, "enters_at_push_behind_misread", 6, "push rbx", true);
+	assert_entry(state, "enters_between_misread_and_loop", 4, "mov eax, edi", false);
+	assert_entry(state, "enters_behind_misread_and_nop5", 9, "ret", false);
+}
+
+static void the_probe_stays_on_what_the_kernel_refuses_where_nothing_else_will_do(void **state)
+{
+	assert_entry(state, "enters_nowhere_before_loop", 0, "vpor", false);
+	assert_entry(state, "enters_nowhere_before_argument", 0, "xchg", false);
+	assert_entry(state, "enters_nowhere_before_flags", 0, "pushfq", false);
+	assert_entry(state, "enters_nowhere_before_another", 0, "vpor", false);
+	assert_entry(state, "enters_nowhere_with_a_switch", 0, "vpor", false);
 }
 
 static void the_probe_stays_at_the_entry_where_it_would_see_something_else(void **state)
 {
 	assert_entry(state, "enters_before_argument", 0, "xor edi, edi", false);
-	assert_entry(state, "enters_before_vector", 0, "pxor xmm0, xmm0", false);
+	assert_entry(state, "enters_before_another_jumps_in", 0, "mov rax, rdi", false);
+	assert_entry(state, "enters_before_frame", 0, "enter 8, 0", false);
+	assert_entry(state, "enters_before_system_call", 0, "syscall", false);
+	assert_entry(state, "enters_before_transaction", 0, "xbegin", false);
 	assert_entry(state, "enters_before_stack", 0, "sub rsp, 8", false);
 	assert_entry(state, "enters_before_loop", 0, "mov eax, edi", false);
 	assert_entry(state, "enters_before_nop5", 0, "mov qword ptr", false);
@@ -288,7 +370,7 @@ static void what_is_cut_off_is_no_instruction(void **state)
 }
 #endif
 
-static void a_condition_holds_as_the_processor_has_it(void **state)
+static void a_branch_is_taken_as_the_processor_has_it(void **state)
 {
 	const uint64_t cf = 1, pf = 1 << 2, zf = 1 << 6, sf = 1 << 7, of = 1 << 11;
 	const struct {
@@ -305,26 +387,35 @@ static void a_condition_holds_as_the_processor_has_it(void **state)
 		uint8_t code;
 		uint64_t holds, does_not;
 	} arm64[] = {
-		{0, z, c}, {1, c, z},	  {2, c, z}, {3, z, c},	    {4, n, z},	    {5, z, n},	{6, v, z},
-		{7, z, v}, {8, c, c | z}, {9, z, c}, {10, n | v, n}, {11, n, n | v}, {12, 0, z}, {13, z, n | v},
+		{0, z, c}, {1, c, z},	  {2, c, z}, {3, z, c},	    {4, n, z},	     {5, z, n},	 {6, v, z},	     {7, z, v},
+		{8, c, c | z}, {9, z, c}, {10, n | v, n}, {11, n, n | v}, {12, 0, z}, {12, n | v, v}, {13, z, n | v},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(x86); i++) {
-		assert_true(condition_holds(EM_X86_64, (struct condition){CONDITION_FLAGS, x86[i].code, 0}, x86[i].holds, 0));
-		assert_false(
-			condition_holds(EM_X86_64, (struct condition){CONDITION_FLAGS, x86[i].code, 0}, x86[i].does_not, 0));
+		assert_true(pf_branch_is_taken_x86(x86[i].code, x86[i].holds));
+		assert_false(pf_branch_is_taken_x86(x86[i].code, x86[i].does_not));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(arm64); i++) {
-		struct condition condition = {CONDITION_FLAGS, arm64[i].code, 0};
-
-		assert_true(condition_holds(EM_AARCH64, condition, arm64[i].holds, 0));
-		assert_false(condition_holds(EM_AARCH64, condition, arm64[i].does_not, 0));
+		assert_true(pf_branch_is_taken_arm64(arm64[i].code, arm64[i].holds, 0));
+		assert_false(pf_branch_is_taken_arm64(arm64[i].code, arm64[i].does_not, 0));
 	}
-	assert_true(condition_holds(EM_AARCH64, (struct condition){CONDITION_ZERO, 3, 32}, 0, 1ULL << 32));
-	assert_false(condition_holds(EM_AARCH64, (struct condition){CONDITION_ZERO, 3, 64}, 0, 1ULL << 32));
-	assert_true(condition_holds(EM_AARCH64, (struct condition){CONDITION_BIT_SET, 3, 40}, 0, 1ULL << 40));
-	assert_false(condition_holds(EM_AARCH64, (struct condition){CONDITION_BIT_CLEAR, 3, 40}, 0, 1ULL << 40));
+}
+
+static void a_branch_on_a_register_looks_at_as_much_of_it_as_it_says(void **state)
+{
+	const uint8_t cbz_w3 = 0x83, cbz_x3 = 0xa3, cbnz_w3 = 0xc3, cbnz_x3 = 0xe3;
+	const uint64_t zero = 1 << 30, high = 1ULL << 32;
+
+	(void)state;
+	assert_true(pf_branch_is_taken_arm64(cbz_w3, 0, high));
+	assert_false(pf_branch_is_taken_arm64(cbz_w3, zero, 1));
+	assert_true(pf_branch_is_taken_arm64(cbz_x3, 0, 0));
+	assert_false(pf_branch_is_taken_arm64(cbz_x3, zero, high));
+	assert_true(pf_branch_is_taken_arm64(cbnz_w3, zero, high | 1));
+	assert_false(pf_branch_is_taken_arm64(cbnz_w3, 0, high));
+	assert_true(pf_branch_is_taken_arm64(cbnz_x3, zero, high));
+	assert_false(pf_branch_is_taken_arm64(cbnz_x3, 0, 0));
 }
 
 #if defined(FIXTURE_EXITS_ARM64)
@@ -358,21 +449,31 @@ static void a_switch_that_a_compiler_made_for_aarch64_has_no_exits_of_its_own(vo
 
 static void branches_of_aarch64_have_their_conditions(void **state)
 {
-	const struct condition expected[] = {
-		{CONDITION_FLAGS, 8, 0},     {CONDITION_ZERO, 3, 32},	 {CONDITION_NOT_ZERO, 4, 64},
-		{CONDITION_BIT_CLEAR, 5, 3}, {CONDITION_BIT_SET, 6, 40},
-	};
+	const uint8_t expected[] = {8, PF_BRANCH_REGISTER | 3, PF_BRANCH_REGISTER | PF_BRANCH_NOT_ZERO | PF_BRANCH_WIDE | 4};
 	_cleanup_(code_exits_done) struct code_exits exits = find_exits(state, "exits_branches");
 
-	assert_exits(state, "exits_branches", "bbbbbr");
+	assert_exits(state, "exits_branches", "bbbr");
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
-		assert_memory_equal(&exits.items[i].condition, &expected[i], sizeof(expected[i]));
+		assert_int_equal(exits.items[i].condition.code, expected[i]);
+}
+
+static void a_branch_of_aarch64_that_always_holds_is_a_jump(void **state)
+{
+	assert_exits(state, "exits_always", "j");
 }
 
 static void what_cannot_be_understood_of_aarch64_is_not_complete(void **state)
 {
 	assert_not_complete(state, "exits_computed", "it jumps to an address that is computed");
 	assert_not_complete(state, "exits_with_data", "data may lie among its code");
+	assert_not_complete(state, "exits_by_bit", "it leaves by a branch on a bit or a count");
+	assert_not_complete(state, "exits_by_other_bit", "it leaves by a branch on a bit or a count");
+	assert_not_complete(state, "exits_by_zero_register", "it leaves by a branch on a bit or a count");
+}
+
+static void a_branch_of_aarch64_on_a_bit_is_fine_inside_of_the_function(void **state)
+{
+	assert_exits(state, "exits_around_bit", "rr");
 }
 
 static void an_entry_of_aarch64_is_probed_where_it_is(void **state)
@@ -395,11 +496,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_machine_is_refused),
-		cmocka_unit_test(a_condition_holds_as_the_processor_has_it),
+		cmocka_unit_test(a_branch_is_taken_as_the_processor_has_it),
+		cmocka_unit_test(a_branch_on_a_register_looks_at_as_much_of_it_as_it_says),
 #if defined(FIXTURE_EXITS)
 		X86(each_return_is_an_exit),
 		X86(a_jump_to_another_function_is_an_exit),
 		X86(a_branch_to_another_function_has_its_condition),
+		X86(a_jump_to_a_return_that_many_have_in_common_is_a_return),
+		X86(a_branch_to_a_return_of_others_returns_if_its_condition_holds),
+		X86(it_does_not_matter_to_whom_the_return_belongs),
+		X86(a_return_in_a_part_of_the_function_is_the_exit_and_the_jump_to_it_is_none),
+		X86(a_case_of_a_switch_that_is_a_return_alone_is_an_exit),
 		X86(a_jump_to_what_was_loaded_or_handed_in_is_a_tail_call),
 		X86(a_switch_is_no_exit_but_its_cases_may_have_some),
 		X86(exits_of_a_part_that_was_moved_away_count),
@@ -407,7 +514,12 @@ int main(void)
 		X86(what_calls_nobody_is_known),
 		X86(a_loop_to_the_entry_is_known),
 		X86(what_cannot_be_understood_is_not_complete_and_says_why),
+		X86(the_probe_is_on_the_entry_where_that_is_as_cheap_as_any),
+		X86(behind_endbr_it_is_on_what_is_emulated),
+		X86(it_stays_on_endbr_where_nothing_is_emulated_or_another_way_leads_behind_it),
 		X86(the_probe_goes_behind_what_touches_nothing),
+		X86(the_probe_goes_behind_what_the_kernel_refuses),
+		X86(the_probe_stays_on_what_the_kernel_refuses_where_nothing_else_will_do),
 		X86(the_probe_stays_at_the_entry_where_it_would_see_something_else),
 		X86(a_nop_of_five_bytes_is_known_to_be_made_a_call),
 		cmocka_unit_test(lengths_of_instructions_are_those_that_capstone_finds),
@@ -417,6 +529,8 @@ int main(void)
 		ARM64(exits_of_aarch64_are_found_on_any_machine),
 		ARM64(a_switch_that_a_compiler_made_for_aarch64_has_no_exits_of_its_own),
 		ARM64(branches_of_aarch64_have_their_conditions),
+		ARM64(a_branch_of_aarch64_that_always_holds_is_a_jump),
+		ARM64(a_branch_of_aarch64_on_a_bit_is_fine_inside_of_the_function),
 		ARM64(what_cannot_be_understood_of_aarch64_is_not_complete),
 		ARM64(an_entry_of_aarch64_is_probed_where_it_is),
 #endif

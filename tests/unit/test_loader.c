@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #include "binary/loader.h"
+#include "binary/view.h"
 
 #define CONTEXT(...) (&(struct loader_context){.root = "", .directory = "/", __VA_ARGS__})
 
@@ -351,6 +352,67 @@ static void libraries_and_programs_are_found_by_a_glob(void **state)
 	assert_string_equal(programs.items[0], tool);
 }
 
+static void what_a_program_uses_itself_is_not_looked_for_elsewhere(void **state)
+{
+	_cleanup_folder_ char *folder = fixture_folder();
+	_cleanup_(strings_done) struct strings paths = {}, globs = {};
+	bool has_libc = false;
+	char library[PATH_MAX], other[PATH_MAX], tool[PATH_MAX];
+
+	(void)state;
+	snprintf(library, sizeof(library), "%s/libpf_functions.so.1.0", folder);
+	fixture_copy(FIXTURE_FUNCTIONS, library);
+	snprintf(other, sizeof(other), "%s/libpf_other.so", folder);
+	fixture_copy(FIXTURE_NAMES, other);
+	snprintf(tool, sizeof(tool), "%s/pf_tool", folder);
+	fixture_copy(FIXTURE_PROGRAM, tool);
+	assert_int_equal(chmod(tool, 0755), 0);
+	assert_int_equal(strings_add(&globs, "libpf_functions.so*"), 0);
+	assert_int_equal(strings_add(&globs, "libpf_other.so"), 0);
+	assert_int_equal(strings_add(&globs, "pf_tool"), 0);
+
+	assert_int_equal(strings_add(&paths, FIXTURE_FUNCTIONS), 0);
+	assert_int_equal(loader_find_named(CONTEXT(.library_path = folder, .path = folder), &globs, &paths), 0);
+	assert_true(paths.n_items > 3); /* the tool comes with what it would load */
+	assert_string_equal(paths.items[1], other);
+	assert_true(strings_contain(&paths, tool));
+	for (size_t i = 2; i < paths.n_items; i++)
+		has_libc |= strstr(paths.items[i], "/libc.so") != NULL;
+	assert_true(has_libc);
+}
+
+static void the_loader_is_known(void **state)
+{
+	_cleanup_(strings_done) struct strings paths = {};
+	size_t n_loaders = 0;
+
+	(void)state;
+	assert_int_equal(loader_closure(CONTEXT(), "/bin/ls", &paths, NULL), 0);
+	for (size_t i = 0; i < paths.n_items; i++) {
+		_cleanup_(binary_freep) struct binary *binary = NULL;
+
+		assert_int_equal(binary_open(paths.items[i], &binary, NULL), 0);
+		n_loaders += loader_is_one(binary);
+	}
+	assert_int_equal(n_loaders, 1);
+}
+
+static void a_process_finds_files_as_its_environment_says(void **state)
+{
+	_cleanup_(view_done) struct view own, none;
+	_cleanup_free_ char *directory = getcwd(NULL, 0);
+
+	(void)state;
+	view_init(&own, getpid());
+	assert_string_equal(own.context.root, "");
+	assert_string_equal(own.context.directory, directory);
+	assert_string_equal(own.context.path, getenv("PATH"));
+	view_init(&none, 0);
+	assert_string_equal(none.context.root, "");
+	assert_string_equal(none.context.directory, "/");
+	assert_null(none.context.path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,6 +426,9 @@ int main(void)
 		cmocka_unit_test(the_cache_is_read_and_may_be_damaged),
 		cmocka_unit_test(origin_is_the_folder_of_the_file_that_says_it),
 		cmocka_unit_test(libraries_and_programs_are_found_by_a_glob),
+		cmocka_unit_test(what_a_program_uses_itself_is_not_looked_for_elsewhere),
+		cmocka_unit_test(the_loader_is_known),
+		cmocka_unit_test(a_process_finds_files_as_its_environment_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,7 +162,7 @@ static void any_number_of_rings_gives_one_sorted_stream(void **state)
 
 static int push_process(struct order *order, uint64_t order_ns)
 {
-	struct event event = {.order_ns = order_ns, .process_header = {.kind = PF_EVENT_PROCESS}};
+	struct event event = {.order_ns = order_ns, .header = {.kind = PF_EVENT_PROCESS}};
 	int r;
 
 	event.process = calloc(1, sizeof(*event.process));
@@ -190,6 +190,31 @@ static void a_process_lives_until_the_next_pop(void **state)
 	assert_int_equal(event->process->start_ns, 2);
 }
 
+static void items_live_as_long_as_their_span(void **state)
+{
+	struct event event = {.header = {.kind = PF_EVENT_SPAN,
+					 .size = sizeof(struct pf_span) + sizeof(struct pf_item)}};
+	_cleanup_(order_freep) struct order *order = NULL;
+	const struct event *popped;
+
+	(void)state;
+	assert_int_equal(order_new(1, 0, 8, &order), 0);
+	for (unsigned int i = 1; i <= 4; i++) {
+		event.order_ns = i;
+		event.items = calloc(1, sizeof(*event.items));
+		assert_non_null(event.items);
+		event.items->index = i;
+		assert_int_equal(order_push(order, 0, &event), 0);
+	}
+	for (unsigned int i = 1; i <= 2; i++) {
+		assert_int_equal(order_pop(order, 10, &popped), 1);
+		assert_int_equal(event_next_item(popped, NULL)->index, i);
+	}
+	event.items = NULL;
+	event.order_ns = 5;
+	assert_int_equal(order_push(order, 0, &event), 0);
+}
+
 static void a_ring_that_is_not_there_is_refused(void **state)
 {
 	_cleanup_(order_freep) struct order *order = NULL;
@@ -212,6 +237,7 @@ int main(void)
 		cmocka_unit_test(records_of_one_moment_keep_the_order_of_their_ring),
 		cmocka_unit_test(any_number_of_rings_gives_one_sorted_stream),
 		cmocka_unit_test(a_process_lives_until_the_next_pop),
+		cmocka_unit_test(items_live_as_long_as_their_span),
 		cmocka_unit_test(a_ring_that_is_not_there_is_refused),
 	};
 

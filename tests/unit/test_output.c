@@ -370,6 +370,67 @@ static void finishing_twice_is_harmless(void **state)
 	check_file(read_fd, 1);
 }
 
+static void what_comes_next_is_in_a_file_of_its_own(void **state)
+{
+	_cleanup_(output_freep) struct output *output = NULL;
+	_cleanup_close_ int first = -1, second = -1;
+
+	(void)state;
+	assert_int_equal(output_open(make_file(&first), false, -1, &output), 0);
+	write_lines(output, 0, 10);
+	assert_int_equal(output_next(output, make_file(&second)), 0);
+	check_file(first, 10);
+	write_lines(output, 0, 5);
+	assert_int_equal(output_finish(output), 0);
+	check_file(second, 5);
+	assert_int_equal(output_n_bytes(output), 15 * LINE_BYTES);
+}
+
+static void compressed_files_that_follow_each_other_are_members_of_their_own(void **state)
+{
+	_cleanup_(output_freep) struct output *output = NULL;
+	int fds[3];
+
+	(void)state;
+	assert_int_equal(output_open(make_file(&fds[0]), true, -1, &output), 0);
+	for (int i = 0; i < 3; i++) {
+		write_lines(output, 0, 10000);
+		assert_int_equal(i < 2 ? output_next(output, make_file(&fds[i + 1])) : output_finish(output), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		char *packed = malloc(file_size(fds[i])), *data = malloc(10000 * LINE_BYTES + 1);
+		z_stream zlib = {.next_in = (Bytef *)packed,
+				 .avail_in = file_size(fds[i]),
+				 .next_out = (Bytef *)data,
+				 .avail_out = 10000 * LINE_BYTES + 1};
+
+		assert_int_equal(pread(fds[i], packed, file_size(fds[i]), 0), file_size(fds[i]));
+		assert_int_equal(inflateInit2(&zlib, 15 + 16), Z_OK);
+		assert_int_equal(inflate(&zlib, Z_FINISH), Z_STREAM_END);
+		assert_int_equal(zlib.avail_in, 0);
+		assert_int_equal(zlib.total_out, 10000 * LINE_BYTES);
+		check_lines(data, zlib.total_out);
+		inflateEnd(&zlib);
+		free(packed);
+		free(data);
+		close(fds[i]);
+	}
+}
+
+static void the_next_file_is_closed_where_the_first_has_failed(void **state)
+{
+	_cleanup_(output_freep) struct output *output = NULL;
+	_cleanup_close_ int kept = -1;
+	int next = make_file(&kept);
+
+	(void)state;
+	assert_int_equal(output_open(open("/dev/full", O_WRONLY | O_CLOEXEC), false, -1, &output), 0);
+	write_lines(output, 0, 1);
+	assert_int_equal(output_next(output, next), -ENOSPC);
+	assert_int_equal(fcntl(next, F_GETFD), -1);
+	assert_int_equal(output_error(output), -ENOSPC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +448,9 @@ int main(void)
 		cmocka_unit_test(compressed_output_is_one_gzip_member),
 		cmocka_unit_test(bytes_that_do_not_compress_come_back_whole),
 		cmocka_unit_test(finishing_twice_is_harmless),
+		cmocka_unit_test(what_comes_next_is_in_a_file_of_its_own),
+		cmocka_unit_test(compressed_files_that_follow_each_other_are_members_of_their_own),
+		cmocka_unit_test(the_next_file_is_closed_where_the_first_has_failed),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -221,14 +221,45 @@ static void an_error_says_what_was_expected_and_where(void **state)
 		{"size(3", 4, "')' was expected, to close the '('"},
 		{"size(3 k)", 7, "')' was expected, not 'k'"},
 		{"usdt()", 5, "a static probe, as provider:name, was expected"},
-		{"usdt(python)", 11, "':' and a probe's name were expected after the provider"},
+		{"usdt(python)", 11, "':' and a probe's name were expected after the provider of a static probe"},
 		{"usdt(:x)", 5, "the provider of a static probe was expected before ':'"},
 		{"usdt(x:)", 7, "a probe's name was expected after ':'"},
+		{"py()", 3, "a Python function, as module:name, was expected"},
+		{"py(solver)", 9,
+		 "':' and the qualified name of a function were expected after the module of a "
+		 "Python function"},
+		{"py(:f)", 3, "the module of a Python function was expected before ':'"},
+		{"py(m: )", 5, "the qualified name of a function was expected after ':'"},
+		{"py(a b:f)", 4, "no Python module has a ' ' in its name"},
+		{"py(m : f:g)", 8, "no Python function has a ':' in its name"},
+		{"cflow(py(m:f))", 6,
+		 "py() cannot stand inside of cflow(): calls of Python functions are not followed"},
 		{"annotated(x)", 10, "')' was expected, not 'x'"},
-		{"a && cflow(b)", 5,
-		 "execution(), within(), exe(), size(), usdt() and annotated() are the terms of "
-		 "this version; a function "
-		 "of the name 'cflow' is asked for with execution(cflow(*))"},
+		{"cflow()", 6, "a function's name was expected, not ')'"},
+		{"cflow(a", 5, "')' was expected, to close the '('"},
+		{"cflow(a | b)", 8, "'&&', '||' or ')' was expected, not '|'"},
+		{"cflow(a && cflow(b))", 11,
+		 "cflow() cannot stand inside of cflow(): one is enough, '||' and '&&' can stand "
+		 "in it"},
+		{"cflow(a && (b || !rank(0)))", 18,
+		 "rank() cannot stand inside of cflow(): it is about the process, whatever it is "
+		 "in"},
+		{"cflow(usdt(a:b))", 6,
+		 "usdt() cannot stand inside of cflow(): a static probe is a place that nothing is "
+		 "inside of"},
+		{"comm()", 5, "the name of a process was expected"},
+		{"cgroup( )", 8, "the name or path of a cgroup was expected"},
+		{"job()", 4, "the id of a job was expected"},
+		{"uid()", 4, "a user, by number or name, was expected"},
+		{"uid( nobody-of-that-name)", 5, "there is no user 'nobody-of-that-name'"},
+		{"uid(4294967295)", 4, "a user was expected, this number is too large"},
+		{"uid(99999999999999999999999)", 4,
+		 "a user was expected, this number is too large"},
+		{"rank()", 5, "a rank was expected, as in rank(0) or rank(0..7)"},
+		{"rank(-1)", 5, "a rank was expected, as in rank(0) or rank(0..7)"},
+		{"rank(3..1)", 5, "the first number of a range is not the larger one"},
+		{"rank(99999999999999999999)", 5, "a rank was expected, this one is too large"},
+		{"rank(1", 4, "')' was expected, to close the '('"},
 		{"a[b", 1, "']' was expected, to close the '['"},
 		{"a\\", 1, "a character was expected after '\\'"},
 	};
@@ -499,6 +530,41 @@ static void static_probes_are_selected_by_their_name_alone(void **state)
 	assert_false(selects("usdt(*:*)", "x", PLAIN("main"), NULL));
 }
 
+static void what_the_source_announces_is_annotated_too(void **state)
+{
+	_cleanup_(pointcut_freep) struct pointcut *annotated = parse("annotated()"),
+						  *except = parse("!annotated()");
+	struct pointcut_subject subject = {
+		.module_path = "libx.so", .provider = "perfflow", .probe = "begin"};
+
+	(void)state;
+	assert_false(pointcut_matches(annotated, &subject, NULL, NULL));
+	subject.is_annotated = true;
+	assert_true(pointcut_matches(annotated, &subject, NULL, NULL));
+	assert_false(pointcut_matches(except, &subject, NULL, NULL));
+	assert_true(pointcut_wants_static_probes(annotated));
+}
+
+static void python_functions_are_in_no_binary_but_that_which_tells_of_them(void **state)
+{
+	_cleanup_(pointcut_freep) struct pointcut *py = parse("py(m:f)"),
+						  *both = parse("py(m:f) || !py(m:g) && h");
+
+	(void)state;
+	assert_false(selects("py(m:*)", "x", PLAIN("f"), NULL));
+	assert_false(selects_probe("py(m:*)", "perfflow_python", "enter_0"));
+	assert_true(selects("py(m:f) || !py(m:g) && h", "x", PLAIN("h"), NULL));
+	assert_true(pointcut_wants_python(both));
+	assert_true(pointcut_wants_module(py, "/x/libperfflow-python.so", NULL));
+	assert_true(pointcut_wants_module(py, "/usr/bin/python3.11", NULL));
+	assert_false(pointcut_wants_module(py, "/usr/lib/libm.so.6", NULL));
+	assert_false(pointcut_wants_all_modules(py));
+	assert_false(pointcut_wants_functions(py));
+	assert_true(pointcut_wants_static_probes(py));
+	assert_true(pointcut_wants_module(both, "/usr/lib/libm.so.6", NULL));
+	assert_true(pointcut_wants_functions(both));
+}
+
 static void annotated_selects_what_the_source_marks(void **state)
 {
 	_cleanup_(pointcut_freep) struct pointcut *pointcut = parse("annotated( )");
@@ -516,7 +582,6 @@ static void a_program_that_is_not_known_may_be_the_one(void **state)
 		parse("exe(lmp*) && main || !exe(*sh) && g");
 	const struct pointcut_names main_names = PLAIN("main"), other = PLAIN("other");
 	struct pointcut_subject subject = {.module_path = "x", .names = &main_names, .n_names = 1};
-	_cleanup_(strings_done) struct strings globs = {};
 
 	(void)state;
 	assert_int_equal(pointcut_matches(pointcut, &subject, NULL, NULL), 1);
@@ -527,14 +592,38 @@ static void a_program_that_is_not_known_may_be_the_one(void **state)
 	subject.program = NULL;
 	subject.names = &other;
 	assert_int_equal(pointcut_matches(pointcut, &subject, NULL, NULL), 0);
+}
 
-	assert_true(pointcut_wants_program(pointcut, "/usr/bin/lmp"));
-	assert_true(pointcut_wants_program(pointcut, "/usr/bin/env"));
-	assert_false(pointcut_wants_program(pointcut, "/bin/bash"));
-	assert_int_equal(pointcut_exe_globs(pointcut, &globs), 0);
-	assert_int_equal(globs.n_items, 2);
-	assert_string_equal(globs.items[0], "lmp*");
-	assert_string_equal(globs.items[1], "*sh");
+static void what_depends_on_the_process_or_the_caller_may_be_selected(void **state)
+{
+	static const char *const terms[] = {
+		"cflow(main)", "comm(sh)",   "uid(0)",	"cgroup(/a/*)",
+		"job(42)",     "rank(0..3)", "exe(sh)",
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(terms); i++) {
+		snprintf(text, sizeof(text), "%s && f", terms[i]);
+		assert_true(selects(text, "x", PLAIN("f"), NULL));
+		assert_false(selects(text, "x", PLAIN("g"), NULL));
+		snprintf(text, sizeof(text), "!%s && f", terms[i]);
+		assert_true(selects(text, "x", PLAIN("f"), NULL));
+		assert_false(selects(text, "x", PLAIN("g"), NULL));
+	}
+}
+
+static void a_user_is_named_or_numbered(void **state)
+{
+	_cleanup_(pointcut_freep) struct pointcut *named = parse("f && uid( root )"),
+						  *numbered = parse("f && uid(4294967294)");
+	_cleanup_(text_done) struct text first = {}, second = {};
+
+	(void)state;
+	assert_int_equal(pointcut_print(named, &first), 0);
+	assert_string_equal(first.data, "f && uid(0)");
+	assert_int_equal(pointcut_print(numbered, &second), 0);
+	assert_string_equal(second.data, "f && uid(4294967294)");
 }
 
 static void what_is_printed_parses_to_the_same(void **state)
@@ -558,6 +647,10 @@ static void what_is_printed_parses_to_the_same(void **state)
 		"execution(size(int)) && size(5) && size(5..) && size(0..7) && size(5..7)",
 		"within(a) && within(file:*.cpp) && within(module:/x/) && within(class:ns::*)",
 		"exe(/usr/bin/*) && usdt(a:b) && annotated()",
+		"py(package.*:Mesh.?[a-c]*) && !py(*:<module>)",
+		"cflow(a || b && !libx.so:c) && d || !cflow((vector<*) && f)",
+		"comm(sh*) && uid(7) && cgroup(/a/*) && job(42_*) && rank(3) && rank(1..) && "
+		"rank(0..7)",
 		"(vector<*) && f",
 		"(operator) || f",
 		"f<int&&> && vector<*&&*>::g",
@@ -646,10 +739,11 @@ static void assert_means(const char *text, const struct tree *tree)
 {
 	for (unsigned int letters = 0; letters < 1U << N_LETTERS; letters++) {
 		char name[N_LETTERS + 2] = "_";
+		size_t n = 1;
 
 		for (int i = 0; i < N_LETTERS; i++) {
 			if (letters & 1U << i)
-				strncat(name, &"abcd"[i], 1);
+				name[n++] = "abcd"[i];
 		}
 		assert_int_equal(selects(text, "x", PLAIN(name), NULL), holds(tree, letters));
 	}
@@ -699,6 +793,32 @@ static void what_is_wanted_can_be_told_before_anything_is_read(void **state)
 	assert_true(pointcut_wants_functions(mixed));
 	assert_true(pointcut_wants_arguments(mixed));
 	assert_false(pointcut_wants_static_probes(within));
+}
+
+static void what_a_cflow_names_is_wanted_too(void **state)
+{
+	_cleanup_(pointcut_freep) struct pointcut *pointcut =
+		parse("libm.so*:sin && !cflow(libx.so:solve(int) && !libz.so:a)");
+	_cleanup_(pointcut_freep) struct pointcut *probes = parse("usdt(a:*) && cflow(libx.so:f)");
+	_cleanup_(strings_done) struct strings modules = {}, names = {};
+
+	(void)state;
+	assert_true(pointcut_wants_module(pointcut, "/lib/libx.so.6", NULL));
+	assert_true(pointcut_wants_module(pointcut, "/lib/libm.so.6", NULL));
+	assert_false(pointcut_wants_module(pointcut, "/lib/libz.so.1", NULL));
+	assert_false(pointcut_wants_all_modules(pointcut));
+	assert_true(pointcut_wants_arguments(pointcut));
+	assert_int_equal(pointcut_modules(pointcut, &modules), 0);
+	assert_int_equal(modules.n_items, 2);
+	assert_string_equal(modules.items[0], "libm.so*");
+	assert_string_equal(modules.items[1], "libx.so");
+	assert_int_equal(pointcut_name_globs(pointcut, &names), 0);
+	assert_int_equal(names.n_items, 1);
+	assert_string_equal(names.items[0], "sin");
+
+	assert_true(pointcut_wants_functions(probes));
+	assert_true(pointcut_wants_static_probes(probes));
+	assert_true(pointcut_wants_all_modules(probes));
 }
 
 static void modules_and_names_can_be_listed(void **state)
@@ -754,11 +874,16 @@ int main(void)
 		cmocka_unit_test(source_files_are_asked_for_only_where_it_depends_on_them),
 		cmocka_unit_test(size_selects_by_the_bytes_of_code),
 		cmocka_unit_test(static_probes_are_selected_by_their_name_alone),
+		cmocka_unit_test(what_the_source_announces_is_annotated_too),
+		cmocka_unit_test(python_functions_are_in_no_binary_but_that_which_tells_of_them),
 		cmocka_unit_test(annotated_selects_what_the_source_marks),
 		cmocka_unit_test(a_program_that_is_not_known_may_be_the_one),
+		cmocka_unit_test(what_depends_on_the_process_or_the_caller_may_be_selected),
+		cmocka_unit_test(a_user_is_named_or_numbered),
 		cmocka_unit_test(what_is_printed_parses_to_the_same),
 		cmocka_unit_test(any_tree_means_what_it_says_and_survives_printing),
 		cmocka_unit_test(what_is_wanted_can_be_told_before_anything_is_read),
+		cmocka_unit_test(what_a_cflow_names_is_wanted_too),
 		cmocka_unit_test(modules_and_names_can_be_listed),
 		cmocka_unit_test(a_module_that_is_not_meant_need_not_be_read),
 	};

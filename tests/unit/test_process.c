@@ -223,9 +223,34 @@ static void variables_and_the_working_directory_can_be_asked_for(void **state)
 	assert_int_equal(process_directory(INT_MAX, &none), -ESRCH);
 }
 
+struct description {
+	struct pf_process_seen seen;
+	struct pf_process_text texts[100];
+	size_t n_texts, n_wanted;
+};
+
+static int keep_record(const void *record, size_t size, void *userdata)
+{
+	struct description *description = userdata;
+	const struct pf_event *event = record;
+
+	assert_int_equal(event->size, size);
+	if (event->kind == PF_EVENT_PROCESS) {
+		assert_int_equal(size, sizeof(description->seen));
+		memcpy(&description->seen, record, size);
+		return 0;
+	}
+	assert_int_equal(event->kind, PF_EVENT_PROCESS_TEXT);
+	assert_int_equal(size, sizeof(description->texts[0]));
+	assert_true(description->n_texts < ARRAY_SIZE(description->texts));
+	memcpy(&description->texts[description->n_texts++], record, size);
+	return description->n_texts == description->n_wanted ? -ECANCELED : 0;
+}
+
 static void a_process_is_described_as_the_kernel_side_would(void **state)
 {
-	struct pf_process_seen seen;
+	static struct description description;
+	const struct pf_process_seen *seen = &description.seen;
 	struct timespec now;
 	uint64_t now_ns;
 	pid_t child;
@@ -233,25 +258,91 @@ static void a_process_is_described_as_the_kernel_side_would(void **state)
 	(void)state;
 	prctl(PR_SET_NAME, "a) R 1 (\n\\");
 	child = start_child();
-	assert_int_equal(process_seen(child, &seen), 0);
+	assert_int_equal(process_describe(child, keep_record, &description), 0);
 	prctl(PR_SET_NAME, "test_process");
 	end_child(child);
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	now_ns = now.tv_sec * 1000000000ULL + now.tv_nsec;
 
-	assert_int_equal(seen.event.size, sizeof(seen));
-	assert_int_equal(seen.event.kind, PF_EVENT_PROCESS);
-	assert_int_equal(seen.event.pid, child);
-	assert_int_equal(seen.event.tid, child);
-	assert_true(seen.event.time_ns <= now_ns);
-	assert_int_equal(seen.ppid, getpid());
-	assert_string_equal(seen.comm, "a) R 1 (\n\\");
-	assert_true(seen.start_ns <= now_ns && now_ns - seen.start_ns < 10000000000ULL);
-	assert_int_equal(seen.start_ns % 10000000, 0); /* whole ticks of 10 ms */
-	assert_true(seen.command_line_bytes > 0);
-	assert_int_equal(seen.command_line[seen.command_line_bytes - 1], '\0');
-	assert_non_null(strstr(seen.command_line, "test_process"));
-	assert_int_equal(process_seen(child, &seen), -ESRCH);
+	assert_int_equal(seen->event.size, sizeof(*seen));
+	assert_int_equal(seen->event.kind, PF_EVENT_PROCESS);
+	assert_int_equal(seen->event.pid, child);
+	assert_int_equal(seen->event.tid, child);
+	assert_true(seen->event.time_ns <= now_ns);
+	assert_int_equal(seen->ppid, getpid());
+	assert_int_equal(seen->uid, getuid());
+	assert_int_equal(seen->gid, getgid());
+	assert_string_equal(seen->comm, "a) R 1 (\n\\");
+	assert_true(seen->start_ns <= now_ns && now_ns - seen->start_ns < 10000000000ULL);
+	assert_int_equal(seen->start_ns % 10000000, 0); /* whole ticks of 10 ms */
+	assert_true(seen->command_line_bytes > 0);
+	assert_int_equal(seen->command_line[seen->command_line_bytes - 1], '\0');
+	assert_non_null(strstr(seen->command_line, "test_process"));
+	assert_int_equal(process_describe(child, keep_record, &description), -ESRCH);
+}
+
+/* The pieces of a text joined; freed by the caller. */
+static char *join(const struct description *description, enum pf_text what, size_t *ret_size)
+{
+	char *whole = calloc(1, PF_MAX_ENVIRONMENT_BYTES + 1);
+	bool is_last = false;
+
+	*ret_size = 0;
+	for (size_t i = 0; i < description->n_texts; i++) {
+		const struct pf_process_text *text = &description->texts[i];
+
+		if (text->what != what)
+			continue;
+		assert_false(is_last);
+		assert_int_equal(text->offset, *ret_size);
+		assert_int_equal(text->event.time_ns, description->seen.event.time_ns);
+		assert_int_equal(text->event.pid, description->seen.event.pid);
+		memcpy(whole + *ret_size, text->text, text->bytes);
+		*ret_size += text->bytes;
+		is_last = text->is_last;
+		assert_false(text->is_cut);
+	}
+	assert_true(is_last);
+	return whole;
+}
+
+static void a_description_holds_the_texts_in_pieces(void **state)
+{
+	static struct description description, cancelled = {.n_wanted = 2};
+	_cleanup_free_ char *exe = NULL, *environment = NULL, *expected = NULL, *path = NULL;
+	_cleanup_free_ char *directory = NULL, *own = getcwd(NULL, 0);
+	size_t directory_size, exe_size, environment_size, expected_size = 0, at = 0;
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(process_describe(getpid(), keep_record, &description), 0);
+	environment = join(&description, PF_TEXT_ENVIRONMENT, &environment_size);
+	expected = calloc(1, PF_MAX_ENVIRONMENT_BYTES);
+	file = fopen("/proc/self/environ", "re");
+	assert_non_null(file);
+	expected_size = fread(expected, 1, PF_MAX_ENVIRONMENT_BYTES, file);
+	fclose(file);
+	assert_int_equal(environment_size, expected_size);
+	assert_memory_equal(environment, expected, expected_size);
+
+	exe = join(&description, PF_TEXT_EXE, &exe_size);
+	path = realpath("/proc/self/exe", NULL);
+	while (at < exe_size) { /* part by part, from the end of the path on */
+		char *slash = strrchr(path, '/');
+
+		assert_string_equal(exe + at, slash + 1);
+		at += strlen(exe + at) + 1;
+		*slash = '\0';
+	}
+	assert_string_equal(path, "");
+
+	directory = join(&description, PF_TEXT_DIRECTORY, &directory_size);
+	assert_true(directory_size > 0);
+	assert_string_equal(directory, strrchr(own, '/') + 1);
+
+	assert_int_equal(process_describe(getpid(), keep_record, &cancelled), -ECANCELED);
+	assert_int_equal(cancelled.n_texts, 2);
+	assert_int_equal(process_describe(INT_MAX, keep_record, &cancelled), -ESRCH);
 }
 
 int main(void)
@@ -265,6 +356,7 @@ int main(void)
 		cmocka_unit_test(descendants_are_children_and_theirs),
 		cmocka_unit_test(variables_and_the_working_directory_can_be_asked_for),
 		cmocka_unit_test(a_process_is_described_as_the_kernel_side_would),
+		cmocka_unit_test(a_description_holds_the_texts_in_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,7 @@ struct fixture {
 };
 
 static const struct server_limits limits = {
-	.n_peers = 2, .message_bytes = 1000, .unsent_bytes = 1000};
+	.n_peers = 2, .n_user_peers = 2, .message_bytes = 1000, .unsent_bytes = 1000};
 
 static void answer_with_number(struct call *call, const char *name, int number)
 {

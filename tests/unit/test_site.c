@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include "fixture.h"
+#include "fixture_symbols.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "probe/site.h"
 
@@ -48,8 +49,7 @@ static int open_functions(void **state)
 	struct opened *opened = calloc(1, sizeof(*opened));
 
 	*state = opened;
-	assert_int_equal(binary_open(FIXTURE_FUNCTIONS, &opened->binary, NULL), 0);
-	assert_int_equal(symbols_read(opened->binary, &opened->symbols, NULL), 0);
+	fixture_open_binary(FIXTURE_FUNCTIONS, &opened->binary, &opened->symbols);
 	assert_int_equal(site_chooser_open(opened->binary, &opened->symbols, &opened->chooser, NULL), 0);
 	return 0;
 }
@@ -59,20 +59,14 @@ static int close_functions(void **state)
 	struct opened *opened = *state;
 
 	site_chooser_close(opened->chooser);
-	symbols_done(&opened->symbols);
-	binary_free(opened->binary);
+	fixture_close_binary(opened->binary, &opened->symbols);
 	free(opened);
 	return 0;
 }
 
 static const struct symbol *find(const struct opened *opened, const char *name)
 {
-	for (size_t i = 0; i < opened->symbols.n_items; i++) {
-		if (strcmp(opened->symbols.items[i].linker_name, name) == 0)
-			return &opened->symbols.items[i];
-	}
-	fail_msg("no %s", name);
-	return NULL;
+	return fixture_find(&opened->symbols, name);
 }
 
 static void assert_site(void **state, const char *name, uint64_t shift, bool is_emulated)
@@ -86,31 +80,17 @@ static void assert_site(void **state, const char *name, uint64_t shift, bool is_
 	assert_int_equal(site.is_emulated, is_emulated);
 }
 
-static void without_endbr_the_probe_is_on_the_entry(void **state)
+static void the_entry_is_probed_where_it_is_cheap_and_allowed(void **state)
 {
 	assert_site(state, "entry_push", 0, true);
 	assert_site(state, "entry_mov", 0, false);
-	assert_site(state, "entry_vxorps", 0, false);
-}
-
-static void behind_endbr_it_is_on_an_instruction_that_is_emulated(void **state)
-{
 	assert_site(state, "entry_endbr_push", 4, true);
-	assert_site(state, "entry_endbr_jump", 4, true);
-	assert_site(state, "entry_endbr_nop5", 4, true);
-	assert_site(state, "entry_endbr_call", 4, true);
-}
-
-static void it_stays_on_endbr_where_another_way_may_lead_behind_it(void **state)
-{
-	assert_site(state, "entry_endbr_mov", 0, false);
-	assert_site(state, "entry_endbr_loop", 0, false);
-	assert_site(state, "entry_endbr_alone", 0, false);
+	assert_site(state, "entry_vpxor", 4, false);
 }
 
 static void what_the_kernel_refuses_is_refused_with_a_sentence(void **state)
 {
-	static const char *const names[] = {"entry_vpxor", "entry_fma4", "entry_lock", "entry_hlt"};
+	static const char *const names[] = {"entry_xchg", "entry_hlt"};
 	const struct opened *opened = *state;
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -121,7 +101,7 @@ static void what_the_kernel_refuses_is_refused_with_a_sentence(void **state)
 		assert_int_equal(site_choose(opened->chooser, find(opened, names[i]), SITE_MODE_AUTO, &site, &why),
 				 -ENOENT);
 		snprintf(sentence, sizeof(sentence),
-			 "'%s' cannot be probed: the kernel refuses its first instruction",
+			 "'%s' cannot be probed: the kernel refuses its first instruction, and no later one will do",
 			 names[i]);
 		assert_string_equal(why.text, sentence);
 	}
@@ -179,6 +159,21 @@ static void what_is_distrusted_has_its_exits_probed_with_a_reason(void **state)
 	assert_returns(state, "solve", SITE_MODE_AUTO, SITE_EXITS, "callbacks may throw through it");
 	assert_returns(state, "solve", SITE_MODE_PROBES, SITE_RETURN_PROBE, "this was asked for");
 	opened->binary->distrust = NULL;
+}
+
+static void libraries_are_distrusted_where_others_may_use_them(void **state)
+{
+	char library[] = FIXTURE_FUNCTIONS, own[] = "/proc/self/exe";
+	char *items[] = {library, own};
+	int (*volatile starts)(const char *) = system; /* that is what makes this very program one that may start others */
+	struct strings paths = {.items = items, .n_items = 1};
+
+	(void)state;
+	(void)starts;
+	assert_null(site_distrust_libraries(&paths, true));
+	assert_string_equal(site_distrust_libraries(&paths, false), "other programs may use it, which this kernel would not spare");
+	paths.n_items = 2;
+	assert_string_equal(site_distrust_libraries(&paths, true), "the program may start others that unwind their stacks");
 }
 
 static void exits_that_are_not_all_known_are_not_probed(void **state)
@@ -253,11 +248,7 @@ int main(void)
 	{ cmocka_unit_test(what_the_kernel_emulates_is_known),
 	  cmocka_unit_test(all_else_is_single_stepped),
 #if defined(__x86_64__)
-	  cmocka_unit_test_setup_teardown(without_endbr_the_probe_is_on_the_entry, open_functions,
-					  close_functions),
-	  cmocka_unit_test_setup_teardown(behind_endbr_it_is_on_an_instruction_that_is_emulated,
-					  open_functions, close_functions),
-	  cmocka_unit_test_setup_teardown(it_stays_on_endbr_where_another_way_may_lead_behind_it,
+	  cmocka_unit_test_setup_teardown(the_entry_is_probed_where_it_is_cheap_and_allowed,
 					  open_functions, close_functions),
 	  cmocka_unit_test_setup_teardown(what_the_kernel_refuses_is_refused_with_a_sentence,
 					  open_functions, close_functions),
@@ -277,6 +268,7 @@ int main(void)
 					  open_functions, close_functions),
 	  cmocka_unit_test_setup_teardown(a_call_costs_what_its_probes_cost,
 					  open_functions, close_functions),
+	  cmocka_unit_test(libraries_are_distrusted_where_others_may_use_them),
 	  cmocka_unit_test(modes_are_known_by_their_names),
 	  cmocka_unit_test_setup_teardown(code_that_is_not_in_the_file_cannot_be_probed,
 					  open_functions, close_functions),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include "fixture.h"
+#include "fixture_symbols.h"
 
 #include <errno.h>
 
@@ -15,8 +15,7 @@ static struct opened open_source(const char *path)
 {
 	struct opened opened = {};
 
-	assert_int_equal(binary_open(path, &opened.binary, NULL), 0);
-	assert_int_equal(symbols_read(opened.binary, &opened.symbols, NULL), 0);
+	fixture_open_binary(path, &opened.binary, &opened.symbols);
 	assert_int_equal(source_open(opened.binary, &opened.symbols, &opened.source), 0);
 	return opened;
 }
@@ -24,19 +23,13 @@ static struct opened open_source(const char *path)
 static void close_source(struct opened *opened)
 {
 	source_close(opened->source);
-	symbols_done(&opened->symbols);
-	binary_free(opened->binary);
+	fixture_close_binary(opened->binary, &opened->symbols);
 }
 
 static int find(const struct opened *opened, const char *name, const char **path,
 		unsigned int *line)
 {
-	for (size_t i = 0; i < opened->symbols.n_items; i++) {
-		if (strcmp(opened->symbols.items[i].linker_name, name) == 0)
-			return source_find(opened->source, opened->symbols.items[i].address, path,
-					   line);
-	}
-	return -ESRCH;
+	return source_find(opened->source, fixture_find(&opened->symbols, name)->address, path, line);
 }
 
 /* The line of the fixture's source at which the text stands. */

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#include "fixture.h"
+#include "fixture_symbols.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <time.h>
-
-#include "binary/binary.h"
-#include "binary/symbol.h"
 
 struct opened {
 	struct binary *binary;
@@ -17,40 +14,29 @@ static struct opened open_symbols(const char *path)
 {
 	struct opened opened = {};
 
-	assert_int_equal(binary_open(path, &opened.binary, NULL), 0);
-	assert_int_equal(symbols_read(opened.binary, &opened.symbols, NULL), 0);
+	fixture_open_binary(path, &opened.binary, &opened.symbols);
 	return opened;
 }
 
 static void close_symbols(struct opened *opened)
 {
-	symbols_done(&opened->symbols);
-	binary_free(opened->binary);
-}
-
-static const struct symbol *find(const struct symbols *symbols, const char *name)
-{
-	for (size_t i = 0; i < symbols->n_items; i++) {
-		if (strcmp(symbols->items[i].linker_name, name) == 0)
-			return &symbols->items[i];
-	}
-	return NULL;
+	fixture_close_binary(opened->binary, &opened->symbols);
 }
 
 static void functions_are_found_and_other_symbols_are_not(void **state)
 {
 	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_FUNCTIONS);
-	const struct symbol *solve = find(&opened.symbols, "solve");
+	const struct symbol *solve = fixture_look_for(&opened.symbols, "solve");
 
 	(void)state;
 	assert_non_null(solve);
 	assert_true(solve->is_global);
 	assert_true(solve->size > 0);
-	assert_non_null(find(&opened.symbols, "hidden"));
-	assert_false(find(&opened.symbols, "hidden")->is_global);
-	assert_null(find(&opened.symbols, "counter"));	      /* a variable */
-	assert_null(find(&opened.symbols, "chosen"));	      /* an IFUNC */
-	assert_null(find(&opened.symbols, "__cxa_finalize")); /* of another library */
+	assert_non_null(fixture_look_for(&opened.symbols, "hidden"));
+	assert_false(fixture_look_for(&opened.symbols, "hidden")->is_global);
+	assert_null(fixture_look_for(&opened.symbols, "counter"));	      /* a variable */
+	assert_null(fixture_look_for(&opened.symbols, "chosen"));	      /* an IFUNC */
+	assert_null(fixture_look_for(&opened.symbols, "__cxa_finalize")); /* of another library */
 }
 
 static void symbols_are_sorted_and_each_name_is_there_once(void **state)
@@ -69,7 +55,7 @@ static void symbols_are_sorted_and_each_name_is_there_once(void **state)
 		assert_true(last->is_global >= symbol->is_global);
 		assert_string_not_equal(last->linker_name, symbol->linker_name);
 	}
-	assert_true(find(&opened.symbols, "MPI_Step") + 1 == find(&opened.symbols, "PMPI_Step"));
+	assert_true(fixture_look_for(&opened.symbols, "MPI_Step") + 1 == fixture_look_for(&opened.symbols, "PMPI_Step"));
 }
 
 #if defined(__x86_64__)
@@ -78,10 +64,10 @@ static void all_names_of_a_function_are_judged_together(void **state)
 	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_FUNCTIONS);
 
 	(void)state;
-	assert_true(find(&opened.symbols, "setjmp")->returns_oddly);
-	assert_true(find(&opened.symbols, "innocent")->returns_oddly);
-	assert_false(find(&opened.symbols, "solve")->returns_oddly);
-	assert_null(find(&opened.symbols, "_start"));
+	assert_true(fixture_look_for(&opened.symbols, "setjmp")->returns_oddly);
+	assert_true(fixture_look_for(&opened.symbols, "innocent")->returns_oddly);
+	assert_false(fixture_look_for(&opened.symbols, "solve")->returns_oddly);
+	assert_null(fixture_look_for(&opened.symbols, "_start"));
 }
 #endif
 
@@ -92,7 +78,7 @@ static void versions_are_cut_off(void **state)
 	(void)state;
 	for (size_t i = 0; i < opened.symbols.n_items; i++)
 		assert_null(strchr(opened.symbols.items[i].linker_name, '@'));
-	assert_non_null(find(&opened.symbols, "main"));
+	assert_non_null(fixture_look_for(&opened.symbols, "main"));
 }
 
 /* In a copy in memory: the first section of a type. */
@@ -410,20 +396,6 @@ static void all_versions_of_a_function_have_its_name(void **state)
 	assert_int_equal(n, 2);
 }
 
-static void annotations_are_read_from_the_names_of_sections(void **state)
-{
-	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_MARKED);
-
-	(void)state;
-	assert_string_equal(find(&opened.symbols, "annotated_long")->annotation,
-			    "@critical_path(pointcut='around_async', scope='io')");
-	assert_string_equal(find(&opened.symbols, "annotated_short")->annotation,
-			    "@perfflowaspect.aspect.critical_path()");
-	assert_string_equal(find(&opened.symbols, "annotated_plainly")->annotation,
-			    "@critical_path(pointcut=97round41");
-	assert_null(find(&opened.symbols, "not_annotated")->annotation);
-}
-
 #if defined(FIXTURE_FORTRAN)
 static void what_a_fortran_compiler_makes_has_its_module(void **state)
 {
@@ -431,7 +403,7 @@ static void what_a_fortran_compiler_makes_has_its_module(void **state)
 
 	(void)state;
 	assert_int_equal(count_demangled(&opened.symbols, false, "pf_solver::step"), 1);
-	assert_non_null(find(&opened.symbols, "outside_"));
+	assert_non_null(fixture_look_for(&opened.symbols, "outside_"));
 }
 #endif
 
@@ -445,7 +417,7 @@ static void what_a_rust_compiler_makes_has_its_path(void **state)
 	assert_int_equal(count_demangled(&opened.symbols, false,
 					 "pf_names::apply::<pf_names::pf_rust::{closure#0}>"),
 			 1);
-	assert_non_null(find(&opened.symbols, "pf_rust"));
+	assert_non_null(fixture_look_for(&opened.symbols, "pf_rust"));
 }
 #endif
 
@@ -465,7 +437,6 @@ int main(void)
 		cmocka_unit_test(a_name_that_would_fill_the_memory_is_not_demangled),
 		cmocka_unit_test(what_a_cplusplus_compiler_makes_has_the_names_of_its_source),
 		cmocka_unit_test(all_versions_of_a_function_have_its_name),
-		cmocka_unit_test(annotations_are_read_from_the_names_of_sections),
 #if defined(FIXTURE_FORTRAN)
 		cmocka_unit_test(what_a_fortran_compiler_makes_has_its_module),
 #endif

@@ -83,6 +83,8 @@ static void strings_are_copied_and_found(void **state)
 		assert_int_equal(strings_add(&strings, item), 0);
 	}
 	assert_int_equal(strings.n_items, 100);
+	assert_int_equal(strings_printf(&strings, "item %d of %s", 101, "these"), 0);
+	assert_string_equal(strings.items[100], "item 101 of these");
 	assert_string_equal(strings.items[42], "item 42");
 	assert_true(strings_contain(&strings, "item 99"));
 	assert_false(strings_contain(&strings, "item 100"));

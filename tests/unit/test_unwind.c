@@ -82,6 +82,25 @@ static void without_sections_the_frames_still_tell(void **state)
 	}
 }
 
+static void code_of_other_languages_may_be_unwound(void **state)
+{
+	const struct {
+		const char *path, *reason;
+	} languages[] = {
+		{FIXTURE_RUST, "Rust panics unwind through it"},
+		{FIXTURE_GNAT, "Ada exceptions pass through it"},
+		{FIXTURE_GDC, "D exceptions pass through it"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(languages); i++) {
+		_cleanup_(unwind_done) struct unwind unwind = read_file(languages[i].path);
+
+		assert_true(unwind.may_unwind);
+		assert_string_equal(unwind.reason, languages[i].reason);
+	}
+}
+
 static void who_switches_stacks_is_known(void **state)
 {
 	_cleanup_(unwind_done) struct unwind unwind = read_file(FIXTURE_STACKS);
@@ -143,6 +162,7 @@ int main(void)
 		cmocka_unit_test(cplusplus_may_be_unwound),
 		cmocka_unit_test(c_with_cleanups_may_be_unwound),
 		cmocka_unit_test(without_sections_the_frames_still_tell),
+		cmocka_unit_test(code_of_other_languages_may_be_unwound),
 		cmocka_unit_test(who_switches_stacks_is_known),
 		cmocka_unit_test(ranges_are_sorted_and_found_by_address),
 		cmocka_unit_test(damage_tells_nothing_and_harms_nothing),

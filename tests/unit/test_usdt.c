@@ -7,17 +7,6 @@
 #include "binary/symbol.h"
 #include "binary/usdt.h"
 
-static struct usdt_probes read_bytes(const uint8_t *bytes, size_t size)
-{
-	_cleanup_(binary_freep) struct binary *binary = NULL;
-	_cleanup_close_ int fd = fixture_memory(bytes, size);
-	struct usdt_probes probes = {};
-
-	assert_int_equal(binary_open_fd(fd, "x", &binary, NULL), 0);
-	assert_int_equal(usdt_read(binary, &probes, NULL), 0);
-	return probes;
-}
-
 static void a_binary_without_notes_has_no_static_probes(void **state)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;
@@ -54,6 +43,17 @@ static void the_probes_of_the_cplusplus_library_are_found(void **state)
 }
 
 #if defined(FIXTURE_HAS_STATIC_PROBES)
+static struct usdt_probes read_bytes(const uint8_t *bytes, size_t size)
+{
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	_cleanup_close_ int fd = fixture_memory(bytes, size);
+	struct usdt_probes probes = {};
+
+	assert_int_equal(binary_open_fd(fd, "x", &binary, NULL), 0);
+	assert_int_equal(usdt_read(binary, &probes, NULL), 0);
+	return probes;
+}
+
 static void a_probe_has_its_place_its_semaphore_and_its_arguments(void **state)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;

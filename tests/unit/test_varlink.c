@@ -53,6 +53,17 @@ static void members_that_varlink_does_not_know_are_ignored(void **state)
 	assert_int_equal(parse(" {\"method\":\"a.B\",\"colour\":[1,{}]}\n", &call), 0);
 }
 
+static void text_need_not_be_ascii(void **state)
+{
+	_cleanup_(varlink_call_done) struct varlink_call call = {0};
+	struct json_object *path;
+
+	(void)state;
+	assert_int_equal(parse("{\"method\":\"a.B\",\"parameters\":{\"path\":\"\xc3\xa9\"}}", &call), 0);
+	assert_true(json_object_object_get_ex(call.parameters, "path", &path));
+	assert_string_equal(json_object_get_string(path), "\xc3\xa9");
+}
+
 static void what_is_no_call_is_refused(void **state)
 {
 	static const char *const messages[] = {
@@ -69,6 +80,10 @@ static void what_is_no_call_is_refused(void **state)
 		"{\"method\":\"a.B\"} {}",
 		"{\"method\":\"a.B\",}",
 		"{'method':'a.B'}",
+		"{\"method\":\"a.B\",\"more\":True}",
+		"{\"method\":\"a.B\" /* that */}",
+		"{\"method\":\"a.B\"} /* that */",
+		"{\"method\":\"a.B\",\"parameters\":{\"x\":\"\t\"}}",
 		"{\"method\":\"a.B\\u0000.C\"}",
 		"{\"method\":\"a.B\",\"parameters\":[]}",
 		"{\"method\":\"a.B\",\"parameters\":\"x\"}",
@@ -152,6 +167,7 @@ int main(void)
 		cmocka_unit_test(a_call_has_its_method_parameters_and_flags),
 		cmocka_unit_test(a_call_without_parameters_has_an_empty_object),
 		cmocka_unit_test(members_that_varlink_does_not_know_are_ignored),
+		cmocka_unit_test(text_need_not_be_ascii),
 		cmocka_unit_test(what_is_no_call_is_refused),
 		cmocka_unit_test(deep_nesting_is_refused),
 		cmocka_unit_test(a_reply_ends_with_a_zero_byte),

@@ -20,6 +20,18 @@ static void the_sentence_ends_with_what_the_system_says(void **state)
 			    "cannot open 'a.out': No such file or directory");
 }
 
+static void too_few_descriptors_are_a_limit_that_can_be_raised(void **state)
+{
+	struct why why = {};
+
+	(void)state;
+	assert_int_equal(why_set(&why, -EMFILE, "cannot open '%s'", "a.out"), -EMFILE);
+	assert_non_null(strstr(why_text(&why, -EMFILE), "cannot open 'a.out': "));
+	assert_non_null(strstr(why_text(&why, -EMFILE), "'ulimit -n'"));
+	assert_non_null(strstr(why_text(NULL, -EMFILE), "'ulimit -n'"));
+	assert_non_null(strstr(why_text(NULL, -ENFILE), "fs.file-max"));
+}
+
 static void a_sentence_that_says_it_all_stands_alone(void **state)
 {
 	struct why why = {};
@@ -67,6 +79,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_sentence_ends_with_what_the_system_says),
+		cmocka_unit_test(too_few_descriptors_are_a_limit_that_can_be_raised),
 		cmocka_unit_test(a_sentence_that_says_it_all_stands_alone),
 		cmocka_unit_test(the_first_reason_wins),
 		cmocka_unit_test(without_a_reason_the_errno_speaks),

@@ -4,7 +4,8 @@
  *
  * What the kernel emulates it tells by the opcode byte alone. VEX and EVEX instructions share those bytes: vpcmpeqb is taken
  * for je, vpor for a short jmp, vpsubsb for call; and xchg %rax,%r8 is 90 with a prefix, taken for nop. The C library's
- * string functions and Go's write barriers begin so: a probe there leads every program astray.
+ * string functions and Go's write barriers begin so: a probe there leads every program astray. What comes behind such an
+ * instruction may be probed instead, where it is reached once a call, and from there alone.
  */
 #include <stdint.h>
 #include <string.h>
@@ -29,6 +30,22 @@ VECTOR(spreads, "vpbroadcastb %xmm1,%xmm0");	/* 78 */
 VECTOR(subtracts, "vpsubsb %xmm1,%xmm0,%xmm0"); /* e8 */
 VECTOR(subtracts_words, "vpsubsw %xmm1,%xmm0,%xmm0"); /* e9 */
 VECTOR(ors, "vpor %xmm1,%xmm0,%xmm0");		/* eb */
+
+long wide(long a, long b);
+FUNCTION(wide, "vmovq %rdi,%xmm0\nvpor %xmm0,%xmm0,%xmm0\nmov %rsi,%rax\nadd %rdi,%rax");
+long calls(long a, long b);
+FUNCTION(calls, "vmovq %rdi,%xmm0\npush %rbx\nmov %rdi,%rbx\ncall wide\nadd %rbx,%rax\npop %rbx");
+long goes_on(long a, long b);
+FUNCTION(goes_on, "vmovq %rdi,%xmm0\njmp calls");
+long skips(long a, long b, long c, long d);
+FUNCTION(skips, "vpor %xmm0,%xmm0,%xmm0\njrcxz 1f\nlea 5(%rdi),%rax\nret\n1: lea 6(%rsi),%rax");
+long turns(long a, long b);
+FUNCTION(turns, "vpor %xmm0,%xmm0,%xmm0\n1: dec %rdi\njnz 1b\nmov %rsi,%rax");
+long begins_inside(long a, long b);
+FUNCTION(around, "vpor %xmm0,%xmm0,%xmm0\n.type begins_inside,@function\nbegins_inside: lea (%rdi,%rsi),%rax\nret\n"
+		 ".size begins_inside,.-begins_inside");
+long counts(long *a);
+FUNCTION(counts, "lock incq (%rdi)\nmov (%rdi),%rax");
 
 long fifth(long a, long b, long c, long d, long e);
 FUNCTION(fifth, "xchg %rax,%r8"); /* 49 90 */
@@ -56,12 +73,27 @@ CALLED static void vectors(floats a, floats b)
 	print("ors", ors(a, b));
 }
 
+CALLED static void numbers(long i)
+{
+	long count = i;
+
+	say("wide %ld", wide(i, 7));
+	say("calls %ld", calls(i, 8));
+	say("goes_on %ld", goes_on(i, 9));
+	say("skips %ld", skips(i, 10, 0, i % 2));
+	say("turns %ld", turns(i + 1, 11));
+	say("begins_inside %ld", begins_inside(i, 12));
+	say("counts %ld", counts(&count));
+}
+
 int main(void)
 {
 	for (int i = 0; i < 10; i++) {
 		say("fifth %ld", fifth(1, 2, 3, 4, 5 + i));
-		if (__builtin_cpu_supports("avx2"))
-			vectors((floats){ 1, 2.5F, (float)i, 4 }, (floats){ 1, 3.25F, 9, (float)(i * i) });
+		if (!__builtin_cpu_supports("avx2"))
+			continue;
+		numbers(i);
+		vectors((floats){ 1, 2.5F, (float)i, 4 }, (floats){ 1, 3.25F, 9, (float)(i * i) });
 	}
 	return 0;
 }

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Notes come through a pipe: each is smaller than what a pipe takes as a whole, so neither side needs a lock. */
+#include "session/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "probe/table.h"
+
+#define WRITE_NS 1000000000ULL
+
+struct note {
+	bool is_step;
+	union {
+		struct sink_step step;
+		struct sink_loss loss;
+	};
+};
+_Static_assert(sizeof(struct note) <= PIPE_BUF, "it is written as a whole");
+
+struct ledger {
+	struct attach *attach;
+	const struct labels *labels;
+	struct table losses;
+	int read_fd, write_fd;
+	uint64_t counted_ns; /* when the counts were read last */
+	uint64_t n_missed_runs, n_bad_records; /* as of then */
+};
+
+int ledger_new(struct attach *attach, const struct labels *labels, struct ledger **ret_ledger)
+{
+	_cleanup_(ledger_freep) struct ledger *ledger = calloc(1, sizeof(*ledger));
+	int fds[2];
+
+	if (!ledger)
+		return -ENOMEM;
+	ledger->read_fd = ledger->write_fd = -1;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	ledger->read_fd = fds[0];
+	ledger->write_fd = fds[1];
+	ledger->attach = attach;
+	ledger->labels = labels;
+	ledger->losses = (struct table){
+		.fd = attach ? attach_losses_fd(attach) : -1,
+		.key_bytes = sizeof(struct pf_loss_key),
+		.value_bytes = sizeof(struct pf_loss),
+	};
+	*ret_ledger = take_ptr(ledger);
+	return 0;
+}
+
+void ledger_free(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	closep(&ledger->read_fd);
+	closep(&ledger->write_fd);
+	table_done(&ledger->losses);
+	free(ledger);
+}
+
+/* A pipe that is full has hundreds of them, which are what matters. */
+static void put(struct ledger *ledger, const struct note *note)
+{
+	if (write(ledger->write_fd, note, sizeof(*note)) < 0)
+		return;
+}
+
+void ledger_note_step(struct ledger *ledger, const struct sink_step *step)
+{
+	const struct note note = { .is_step = true, .step = *step };
+
+	put(ledger, &note);
+}
+
+void ledger_note_loss(struct ledger *ledger, const struct sink_loss *loss)
+{
+	const struct note note = { .loss = *loss };
+
+	put(ledger, &note);
+}
+
+static int write_loss(struct sink *sink, const struct sink_loss *loss)
+{
+	return sink->ops->loss ? sink->ops->loss(sink, loss) : 0;
+}
+
+static int write_notes(struct ledger *ledger, struct sink *sink)
+{
+	struct note note;
+	int r = 0;
+
+	while (r >= 0 && read(ledger->read_fd, &note, sizeof(note)) == sizeof(note)) {
+		if (!note.is_step)
+			r = write_loss(sink, &note.loss);
+		else if (sink->ops->step)
+			r = sink->ops->step(sink, &note.step);
+	}
+	return r;
+}
+
+static int write_count(const struct ledger *ledger, struct sink *sink, const struct pf_loss_key *key, const struct pf_loss *now,
+		       const struct pf_loss *before)
+{
+	const struct sink_label *label = labels_find(ledger->labels, key->joinpoint);
+	const struct sink_loss loss = {
+		.reason = event_counter_name(key->counter),
+		.function = label ? label->name : NULL,
+		.module = label ? label->category : NULL,
+		.pid = key->pid,
+		.n = before ? now->n - before->n : now->n,
+		.begin_ns = before && before->n ? before->last_ns : now->first_ns,
+		.end_ns = now->last_ns,
+	};
+
+	return loss.n && loss.reason ? write_loss(sink, &loss) : 0;
+}
+
+/* Of what is only known as a sum. */
+static int write_sum(const struct ledger *ledger, struct sink *sink, const char *reason, uint64_t *before, uint64_t now,
+		     uint64_t now_ns)
+{
+	const struct sink_loss loss = {
+		.reason = reason,
+		.n = now - *before,
+		.begin_ns = ledger->counted_ns,
+		.end_ns = now_ns,
+	};
+
+	if (now == *before)
+		return 0;
+	*before = now;
+	return write_loss(sink, &loss);
+}
+
+static int write_counts(struct ledger *ledger, struct sink *sink, uint64_t now_ns, uint64_t n_bad_records)
+{
+	const void *key, *now, *before;
+	struct table_cursor cursor = { 0 };
+	int r;
+
+	r = table_read(&ledger->losses);
+	while (r >= 0 && table_next(&ledger->losses, &cursor, &key, &now, &before))
+		r = write_count(ledger, sink, key, now, before);
+	if (r >= 0)
+		r = write_sum(ledger, sink, "missed_runs", &ledger->n_missed_runs, attach_n_missed_runs(ledger->attach), now_ns);
+	if (r >= 0)
+		r = write_sum(ledger, sink, "bad_records", &ledger->n_bad_records, n_bad_records, now_ns);
+	ledger->counted_ns = now_ns;
+	return r;
+}
+
+int ledger_write(struct ledger *ledger, struct sink *sink, uint64_t now_ns, uint64_t n_bad_records, bool is_last)
+{
+	int r = write_notes(ledger, sink);
+
+	if (!ledger->counted_ns)
+		ledger->counted_ns = now_ns;
+	if (r < 0 || !ledger->attach || (!is_last && now_ns < ledger->counted_ns + WRITE_NS))
+		return r;
+	return write_counts(ledger, sink, now_ns, n_bad_records);
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * At first what is known of the programs is woven, and while the session runs what its processes come to execute and map, which
+ * nobody could know: where it may be, before they go on.
+ */
+#include "session/session_internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "probe/attach_scope.h"
+#include "session/weave_report.h"
+#include "session/weave_search.h"
+#include "util/now.h"
+
+int session_cannot_watch(int r, struct why *why)
+{
+	if (r == -EACCES || r == -EPERM)
+		return why_say(why, r, "no rights to watch what processes execute and map: where kernel.perf_event_paranoid is above 2, "
+			       "this kernel wants CAP_SYS_ADMIN for that, or 'sysctl kernel.perf_event_paranoid=2'");
+	return why_set(why, r, "cannot watch what processes execute and map");
+}
+
+/* Where it is not known which programs there will be, or they may be any. */
+static void distrust_the_unknown(struct session *session, const struct binary *binary, bool may_run_others)
+{
+	if (may_run_others)
+		session->weave.distrust = "the script may start programs that unwind their stacks";
+	else if (!session->pid && !(binary && binary->is_program))
+		session->weave.distrust = SITE_DISTRUST_LIBRARY;
+}
+
+int session_weave(struct session *session, const struct binary *program, const char *python,
+		  struct session_failure *failure)
+{
+	_cleanup_(strings_done) struct strings paths = { 0 };
+	bool may_run_others = false;
+	int r = 0;
+
+	if (session->pid)
+		r = weave_search_process(&session->weave, session->pid, session->command.n_items ? &session->command : NULL, &paths,
+					 &may_run_others, &failure->why);
+	else if (program)
+		r = weave_search_program(&session->weave, 0, program->path, &paths, &failure->why);
+	if (r < 0)
+		return session_fail(failure, SESSION_FAULT_SCOPE, r);
+	distrust_the_unknown(session, program, may_run_others);
+	r = python ? weave_expect_python(&session->weave, session->pid, python) : 0;
+	if (r < 0)
+		return session_fail(failure, SESSION_FAULT_SYSTEM, r);
+	if (!session->pid && !program)
+		r = weave_all_processes(&session->weave, &failure->why);
+	if (r < 0)
+		return session_fail(failure, SESSION_FAULT_SYSTEM, r);
+	if (!program)
+		r = weave_search_named(&session->weave, session->pid, &paths);
+	if (r >= 0)
+		r = weave_files(&session->weave, &paths, &failure->why);
+	if (r == -E2BIG || r == -EDQUOT)
+		return session_fail(failure, SESSION_FAULT_LIMIT, r);
+	if (r < 0 || session->allow_empty || may_run_others)
+		return r;
+	return weave_check(&session->weave, &session->aspects, failure);
+}
+
+/* Returns 1 if the libraries of the file were looked for before, and notes that they are. */
+static int note_search(struct session *session, const char *file)
+{
+	uint64_t identity[2], key;
+	struct stat status;
+
+	if (stat(file, &status) < 0)
+		return -errno;
+	identity[0] = status.st_dev;
+	identity[1] = status.st_ino;
+	key = hash_bytes(identity, sizeof(identity));
+	return hash_find(&session->searched, key) ? 1 : hash_put(&session->searched, key, session);
+}
+
+/* Functions that were in use before they were woven. */
+static void note_late(struct session *session, uint32_t first, uint32_t n, uint64_t since_ns)
+{
+	const struct sink_loss loss = {
+		.reason = "late_weaving",
+		.module = labels_find(session->labels, first)->category,
+		.n = n,
+		.begin_ns = since_ns,
+		.end_ns = clock_now_ns(CLOCK_BOOTTIME),
+	};
+
+	ledger_note_loss(pipeline_ledger(session->pipeline), &loss);
+}
+
+/* The file with all that it would load, which tells how the returns of each can be seen; nothing if it was looked for before. */
+static int find_late(struct session *session, pid_t pid, const char *file, const char *path, struct strings *paths, struct why *why)
+{
+	int r;
+
+	r = note_search(session, file);
+	if (r)
+		return r < 0 ? r : 0;
+	r = weave_search_program(&session->weave, pid, path, paths, why);
+	if (r == -ENOMEM || r == -ENOEXEC)
+		return r;
+	if (r < 0 && !session->weave.distrust)
+		session->weave.distrust = "what the program is made of could not be found";
+	return strings_add(paths, file);
+}
+
+/*
+ * A file that was not known before: with all that it would load, before that is loaded. file is what it can be opened by,
+ * path what the process calls it; since_ns is when the process mapped it, or 0 if none has yet.
+ */
+static void weave_late(struct session *session, pid_t pid, const char *file, const char *path, uint64_t since_ns)
+{
+	_cleanup_(strings_done) struct strings paths = { 0 };
+	uint32_t n_before = labels_count(session->labels), n_woven;
+	struct why why = { 0 };
+	int r;
+
+	if (session->members)
+		members_account(session->members);
+	r = find_late(session, pid, file, path, &paths, &why);
+	if (r >= 0)
+		r = weave_files(&session->weave, &paths, &why);
+	if (r < 0 && r != -ENOENT && r != -ENOEXEC && r != -ESRCH)
+		warnings_add(&session->warnings, "'%s' was not woven: %s", path, why_text(&why, r));
+	if (session->members)
+		members_account(session->members);
+	n_woven = labels_count(session->labels) - n_before;
+	if (n_woven && since_ns)
+		note_late(session, n_before + 1, n_woven, since_ns);
+	if (n_woven && since_ns)
+		warnings_add(&session->warnings, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
+			     n_woven, text_file_name(path), pid, (clock_now_ns(CLOCK_BOOTTIME) - since_ns) / 1e6);
+}
+
+/* A file that we see under the same path is opened there: the process may be gone already. */
+static bool is_in_our_root(const struct mapping *mapping)
+{
+	struct stat status;
+
+	return stat(mapping->path, &status) == 0 && status.st_dev == mapping->dev && status.st_ino == mapping->ino;
+}
+
+/*
+ * One that has ended meanwhile is in the scope no more, and may have been: weaving too much does no harm; but that it is so would
+ * tell a plain user what others run.
+ */
+static bool is_foreign(const struct session *session, pid_t pid)
+{
+	if (session->is_restricted)
+		return !attach_has_process(session->attach, pid);
+	if (!session->pid || attach_has_process(session->attach, pid))
+		return false;
+	return !attach_may_have_had_process(session->attach, pid) || kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+static void on_mapping(const struct mapping *mapping, void *userdata)
+{
+	struct session *session = userdata;
+	char file[PATH_MAX + 32];
+
+	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino) || is_foreign(session, mapping->pid))
+		return;
+	if (is_in_our_root(mapping))
+		snprintf(file, sizeof(file), "%s", mapping->path);
+	else
+		snprintf(file, sizeof(file), "/proc/%d/root%s", mapping->pid, mapping->path);
+	weave_late(session, mapping->pid, file, mapping->path, mapping->time_ns);
+}
+
+static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct session *session = userdata;
+	const char *path;
+	pid_t pid;
+	int r;
+
+	(void)fd, (void)events;
+	while ((r = gate_next(session->gate, &pid, &path)) == 1) {
+		if (session->members)
+			members_expect_exec(session->members, pid, path);
+		weave_late(session, pid, path, path, 0);
+		gate_pass(session->gate);
+	}
+	if (r < 0)
+		sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	return 0;
+}
+
+/* What processes map and execute from now on. A library or program of one binary's scope is woven already. */
+int session_open_watch(struct session *session)
+{
+	const struct watch_config watch = {
+		.loop = session->loop,
+		.attach = session->attach,
+		.mapped = session->binary ? NULL : on_mapping,
+		.userdata = session,
+	};
+	int r;
+
+	r = watch_open(&watch, &session->watch);
+	if (r < 0 || session->binary || !session->pid)
+		return r;
+	if (gate_open(attach_processes_fd(session->attach), &session->gate) < 0)
+		return 0; /* then what is executed is woven as soon as it is mapped */
+	return sd_event_add_io(session->loop, &session->gate_source, gate_fd(session->gate), EPOLLIN, on_gate, session);
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Those who read binaries for the daemon: without rights; where one hangs or dies, the session says so and goes on."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from perfflow import PERFFLOWD, Program, Service, TestCase, Trace, children, main, target, wait_for  # noqa: E402
+
+
+def status(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+class LimitedService(Service):
+    """One whose readers have two seconds."""
+
+    def __init__(self, test, path):
+        config = pathlib.Path(f"{path}.conf")
+        config.write_text("[limits]\nread_seconds = 2\n")
+        self.socket = str(path)
+        self.process = Program([PERFFLOWD, "--socket", self.socket, "--config", str(config)])
+        test.addCleanup(self.stop)
+        wait_for("the socket", lambda: self.answers() or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            raise AssertionError(f"perfflowd ended at once: {self.process.finish()}")
+
+
+class Readers(TestCase):
+    def setUp(self):
+        super().setUp()
+        self.service = LimitedService(self, self.folder / "socket")
+        self.session = None
+
+    def begin(self, n):
+        """A session of a process that executes a copy of its target for each line that it is given; the reader of it."""
+        self.programs = [self.folder / f"program{i}" for i in range(n)]
+        for program in self.programs:
+            shutil.copy(target("calls_a"), program)
+        self.trace_path = self.folder / "trace.json"
+        self.target = Program(["/bin/sh", "-c", "echo ready; while read -r program; do $program; echo done; done"],
+                              stdin=subprocess.PIPE)
+        self.addCleanup(self.target.kill_all)
+        self.target.read_until("ready\n")
+        self.session = self.service.start("attach", "--pid", self.target.pid, "--allow-empty", "-p", "program*:main",
+                                          "-o", self.trace_path)
+        self.addCleanup(self.session.kill_all)
+        wait_for("the session", lambda: '"running"' in self.service.perfflow("list", "--json").out)
+        return self.reader()
+
+    def reader(self):
+        found = []
+
+        def look():
+            found[:] = children(self.service.process.pid, "pf-inspector")
+            return len(found) == 1
+
+        wait_for("one reader", look)
+        return found[0]
+
+    def execute(self, i):
+        self.target.tell(str(self.programs[i]))
+        self.target.read_until("done\n")
+
+    def n_functions(self):
+        return json.loads(self.service.perfflow("list", "--json").out)["sessions"][0]["functions"]
+
+    def end(self):
+        self.target.stdin.close()
+        ran = self.session.finish(60)
+        self.assertEqual(ran.status, 0, ran)
+        return ran, Trace(self.trace_path)
+
+    def test_a_reader_has_no_rights(self):
+        pid = self.begin(1)
+        self.execute(0)
+        told = status(pid)
+        for capabilities in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertEqual(int(told[capabilities], 16), 0, capabilities)
+        self.assertNotIn("0", told["Uid"].split())
+        self.assertNotIn("0", told["Gid"].split())
+        self.assertEqual(told["NoNewPrivs"], "1")
+        self.assertEqual(told["Seccomp"], "2")
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        self.assertEqual(sorted(link.split(":")[0] for link in links), ["/dev/null"] * 3 + ["socket"])
+        self.end()
+
+    def test_one_that_hangs_is_ended_and_the_next_file_is_read(self):
+        pid = self.begin(2)
+        os.kill(pid, signal.SIGSTOP)
+        self.execute(0)
+        wait_for("its end", lambda: not os.path.exists(f"/proc/{pid}"))
+        wait_for("a function", lambda: self.execute(1) or self.n_functions())  # whoever waited too long at its start passes
+        self.execute(1)
+        ran, trace = self.end()
+        self.assertIn("program0' was not read: its reader took more than 2 s and was ended", ran.err)
+        self.assertNotIn("program1' was not read", ran.err)
+        self.assertEqual({span["cat"] for span in trace.all_spans}, {"program1"})
+
+    def test_one_that_crashes_while_it_reads_is_an_error_of_that_file_alone(self):
+        pid = self.begin(2)
+        os.kill(pid, signal.SIGSTOP)
+        self.target.tell(str(self.programs[0]))
+        wait_for("a request", self.waits_for_an_answer)
+        os.kill(pid, signal.SIGKILL)
+        self.target.read_until("done\n")
+        self.execute(1)
+        ran, trace = self.end()
+        self.assertIn("program0' was not read: its reader crashed (Killed)", ran.err)
+        self.assertEqual({span["cat"] for span in trace.all_spans}, {"program1"})
+
+    def waits_for_an_answer(self):
+        """The daemon is in poll(), and not in its loop's epoll_wait()."""
+        return pathlib.Path(f"/proc/{self.service.process.pid}/syscall").read_text().split()[0] == str(
+            {"x86_64": 7, "aarch64": 73}[os.uname().machine])
+
+    def test_one_that_dies_between_two_files_is_not_missed(self):
+        pid = self.begin(1)
+        os.kill(pid, signal.SIGKILL)
+        wait_for("its end", lambda: not os.path.exists(f"/proc/{pid}") or status(pid)["State"].startswith("Z"))
+        self.execute(0)
+        ran, trace = self.end()
+        self.assertNotIn("was not read", ran.err)
+        self.assertTrue(trace.all_spans)
+
+    def test_no_reader_is_left_when_a_session_has_ended(self):
+        self.begin(1)
+        self.end()
+        wait_for("the end of the reader", lambda: not children(self.service.process.pid, "pf-inspector"))
+
+    def test_none_outlives_the_daemon(self):
+        pid = self.begin(1)
+        os.kill(self.service.process.pid, signal.SIGKILL)
+        wait_for("its end", lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""perfflow match: what it lists is what a run weaves, and what it explains is how."""
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from perfflow import BUILD, TARGETS, TestCase, main, no_bpf, perfflow, target  # noqa: E402
+
+
+class Match(TestCase):
+    def match(self, pointcut, *arguments, binary=None, **keywords):
+        """What it found, as JSON: the functions by name, with the name of their file as `module`."""
+        where = [] if "--pid" in arguments else ["--binary", binary or target("loads")]
+        ran = perfflow("match", "--json", *where, *arguments, pointcut, **keywords)
+        self.assertEqual(ran.status, 0, ran)
+        found = {}
+        for module in json.loads(ran.out)["binaries"]:
+            for function in module["functions"]:
+                found[function["name"]] = dict(function, module=module["name"], path=module["path"])
+        return found
+
+    def test_a_library_that_a_pattern_names_by_its_path_is_looked_into(self):
+        plugin = target("libplugin.so")
+        found = self.match(f"{plugin}:plugged || own")
+        self.assertEqual({name: f["module"] for name, f in found.items()}, {"plugged": "libplugin.so", "own": "loads"})
+        self.assertEqual(found["plugged"]["path"], plugin)
+
+    def test_a_library_that_a_pattern_names_is_found_where_the_loader_would(self):
+        env = dict(os.environ, LD_LIBRARY_PATH=TARGETS)
+        self.assertEqual(list(self.match("libplugin.so:plugged", env=env)), ["plugged"])
+        ran = perfflow("match", "--binary", target("loads"), "libplugin.so:plugged")
+        self.assertSentence(ran, "matches no function")
+
+    def test_of_a_process_what_it_may_yet_load_is_looked_into_too(self):
+        program = self.start([target("follows")], stdin=subprocess.PIPE)
+        program.read_until("ready")
+        found = self.match(f"tick || {target('libplugin.so')}:plugged", "--pid", str(program.pid))
+        self.assertEqual(set(found), {"tick", "plugged"})
+
+    def test_a_pattern_without_a_module_means_the_program_and_its_libraries_but_not_the_loader(self):
+        found = self.match("add || getenv || _dl_*", binary=target("plain_pie"))
+        self.assertEqual(found["add"]["module"], "plain_pie")
+        self.assertEqual(found["getenv"]["module"], "libc.so.6")
+        self.assertFalse([f for f in found.values() if f["module"].startswith("ld-")])
+        self.assertTrue(self.match("ld-linux*:_dl_*", binary=target("plain_pie")))
+
+    def test_a_library_is_looked_into_alone_and_trusted_by_nobody(self):
+        found = self.match("PREFIX_send || getenv", binary=target("libalias.so"))
+        self.assertEqual(list(found), ["PREFIX_send"])
+        self.assertEqual(found["PREFIX_send"]["reason"], "any program may use it, and unwind its stack")
+
+    def test_a_program_is_known_by_the_name_that_it_is_given(self):
+        link = self.folder / "other_name"
+        os.symlink(target("plain_pie"), link)
+        self.assertEqual(self.match("other_name:add", binary=link)["add"]["module"], "other_name")
+
+    def test_the_mode_of_returns_decides_and_the_cost_follows_from_it(self):
+        way = {"probes": "return probe", "sites": "exit sites", "never": "entry only", "auto": "return probe"}
+        found = {mode: self.match("add", f"--returns={mode}", binary=target("plain_pie"))["add"] for mode in way}
+        self.assertEqual({mode: f["returns"] for mode, f in found.items()}, way)
+        self.assertEqual([found[mode]["exits"] for mode in way], [0, 1, 0, 0])
+        self.assertLess(found["never"]["cost_ns"], found["probes"]["cost_ns"])
+        self.assertLess(found["probes"]["cost_ns"], found["sites"]["cost_ns"])
+        own = self.match("around(add) returns=never", "--returns=sites", binary=target("plain_pie"))
+        self.assertEqual(own["add"]["returns"], "entry only")
+
+    def test_it_explains_source_entry_return_and_cost(self):
+        ran = perfflow("match", "--binary", target("plain_pie"), "--explain", "--returns=sites", "add")
+        self.assertRegex(ran.out, r"(?m)^plain_pie:add\n    source  .*plain\.c:\d+\n    entry   \+\d+  \S.*  \([a-z-]+\)\n"
+                         r"    return  exit sites \(1\): this was asked for\n    cost    about \d+\.\d us a call$")
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "the instructions are those of x86-64")
+    def test_it_explains_what_is_rejected_and_why(self):
+        program = os.path.join(BUILD, "tests", "harm", "misread")
+        reason = "'turns' cannot be probed: the kernel refuses its first instruction, and no later one will do"
+        found = perfflow("match", "--json", "--binary", program, "misread:*")
+        rejected = [one for module in json.loads(found.out)["binaries"] for one in module["rejected"]]
+        self.assertIn(("turns", reason), [(one["name"], one["reason"]) for one in rejected])
+        told = perfflow("match", "--explain", "--binary", program, "misread:*")
+        self.assertIn(reason, told.out)
+        self.assertRegex(told.err, rf"rejected: {len(rejected)}\b")
+        self.assertNotIn("turns", [name for module in json.loads(found.out)["binaries"]
+                                   for name in (function["name"] for function in module["functions"])])
+
+    def test_what_only_shows_at_run_time_is_told(self):
+        pointcut = "add && cflow(twice) && !rank(0) && !exe(sh) || main && exe(plain_pie)"
+        found = self.match(pointcut, binary=target("plain_pie"))
+        self.assertEqual({name: (f["recorded"], f["when"]) for name, f in found.items()},
+                         {"add": (True, "cflow(twice) && !rank(0)"), "main": (True, ""), "twice": (False, "")})
+        table = perfflow("match", "--binary", target("plain_pie"), pointcut)
+        self.assertRegex(table.out, r"(?m)^plain_pie:twice +0x\S+ 0x\S+ +for cflow$")
+        self.assertIn("functions: 2,", table.err)
+
+    def test_a_cflow_that_names_no_function_is_an_error_with_the_nearest_names(self):
+        ran = perfflow("match", "--binary", target("plain_pie"), "add && cflow(twoce)")
+        self.assertSentence(ran, "'cflow(twoce)' matches no function")
+        self.assertIn("plain_pie:twice", ran.err)
+
+    def test_as_many_functions_are_woven_as_it_lists(self):
+        reason = no_bpf()
+        if reason:
+            self.skipTest(reason)
+        for command, pointcut in ((["alias"], "alias:* || libalias.so:*"), (["plain_pie"], "add || getenv"),
+                                  (["loads", target("libplugin.so")], f"own || {target('libplugin.so')}:plugged")):
+            with self.subTest(pointcut):
+                listed = perfflow("match", "--binary", target(command[0]), pointcut)
+                trace = self.trace(pointcut, [target(command[0]), *command[1:]])
+                functions, binaries = re.search(r"functions: (\d+), binaries: (\d+)", listed.err).groups()
+                self.assertRegex(trace.ran.err, rf"of {functions} functions in {binaries} binar")
+
+
+if __name__ == "__main__":
+    main(bpf=False)

@@ -1,0 +1,163 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The service traces in its sandbox, and leaves whole programs and traces, whatever becomes of it.
+
+Runs where systemd is the first process and perfflow is installed: in run.sh's virtual machines.
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from perfflow import PERFFLOW, TestCase, Trace, links, main, perfflow, run, target, wait_for  # noqa: E402
+
+KERNEL = os.environ.get("PERFFLOW_KERNEL")
+HAS_MULTI = KERNEL != "6.1"
+DROP_IN = "/etc/systemd/system/perfflowd.service.d"
+SHARED = "/usr/local/share/perfflow/perfflowd.service.d/10-kernel-before-6.6.conf"
+SYSCTL = "/usr/local/share/perfflow/sysctl.d/60-perfflow.conf"
+
+
+def setUpModule():
+    subprocess.run(["/lib/systemd/systemd-sysctl", SYSCTL], check=True)
+
+
+def systemctl(*arguments):
+    return subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def shown(name):
+    return systemctl("show", "--value", "-p", name, "perfflowd.service").strip()
+
+
+class Unit(TestCase):
+    def setUp(self):
+        super().setUp()
+        if not HAS_MULTI:
+            self.add_drop_in()
+        self.links_of_others = links()  # systemd has some of its own
+        systemctl("start", "perfflowd.socket")
+        self.addCleanup(systemctl, "stop", "perfflowd.service", "perfflowd.socket")
+
+    def add_drop_in(self):
+        os.makedirs(DROP_IN, exist_ok=True)
+        shutil.copy(SHARED, DROP_IN)
+        self.addCleanup(self.remove_drop_in)
+        systemctl("daemon-reload")
+
+    def remove_drop_in(self):
+        shutil.rmtree(DROP_IN, ignore_errors=True)
+        systemctl("daemon-reload")
+
+    def daemon(self):
+        status = json.loads(perfflow("status", "--json").out)
+        self.assertEqual(status["pid"], int(shown("MainPID")))
+        return status["pid"]
+
+    def traced(self):
+        process = self.start([PERFFLOW, "run", "-p", "slow:beat", "-o", self.folder / "t.json", "--", target("slow"), "60"])
+        process.read_until("3\n", timeout=60)
+        return process
+
+    def test_it_traces_as_the_user_perfflow(self):
+        trace = self.trace("recursion:before", [target("recursion"), "1"])
+        self.assertCounts(trace, {"before": 3})
+        status = pathlib.Path(f"/proc/{self.daemon()}/status").read_text()
+        self.assertNotEqual(re.search(r"^Uid:\s+(\d+)", status, re.M)[1], "0")
+        self.assertEqual(re.search(r"^Seccomp:\s+(\d)", status, re.M)[1], "2")
+
+    def let_users_trace(self):
+        """The site's configuration, and a socket that all may connect to."""
+        for path, text in (("/etc/perfflow/perfflowd.conf", "[access]\nallow_users = yes\n"),
+                           ("/etc/systemd/system/perfflowd.socket.d/users.conf", "[Socket]\nSocketMode=0666\n")):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            pathlib.Path(path).write_text(text)
+            os.chmod(path, 0o644)
+            self.addCleanup(os.remove, path)
+        self.addCleanup(systemctl, "daemon-reload")
+        systemctl("stop", "perfflowd.service", "perfflowd.socket")
+        systemctl("daemon-reload")
+        systemctl("start", "perfflowd.socket")
+        os.chmod(self.folder.path, 0o777)
+
+    def test_a_plain_user_traces_what_is_the_users_own(self):
+        self.let_users_trace()
+        kin, tool, with_rights = self.folder.copy(target("kin")), self.folder.copy(PERFFLOW), self.folder / "kin-with-rights"
+        shutil.copy(kin, with_rights)
+        os.chmod(with_rights, 0o4755)
+        command = ["setpriv", "--reuid=54322", "--regid=54322", "--clear-groups", tool, "run", "-p", "kin:tick", "-o",
+                   self.folder / "t.json", "--", kin]
+        process = self.start(command, stdin=subprocess.PIPE)
+        if not HAS_MULTI:
+            self.assertSentence(process.finish(), "this kernel cannot limit probes to one user's processes")
+            return
+        own = int(process.read_until("ready").split()[1])
+        process.tell("tick")
+        process.read_until("done")
+        process.tell(f"run {with_rights}")
+        child = int(process.read_until("ready").split()[1])
+        for line in ("tick", "end", "tick"):
+            process.tell(line)
+            process.read_until("done")
+        self.assertEqual(process.finish().status, 0)
+        trace = Trace(self.folder / "t.json")
+        self.check(trace)
+        self.assertEqual((trace.count("tick"), trace.pids()), (20, [own]))
+        self.assertIn(f"process {child} is not traced from", str(trace.summary()["warnings"]))
+
+    def test_the_journal_tells_who_traced_what_and_how_it_ended(self):
+        self.trace("recursion:before", [target("recursion"), "1"])
+        ran = run(["journalctl", "-o", "json", "PERFFLOW_EVENT=start", "PERFFLOW_EVENT=end"])
+        self.assertGreaterEqual(len(ran.out.splitlines()), 2, ran)
+        start, end = [json.loads(line) for line in ran.out.splitlines()][-2:]
+        self.assertEqual([entry["PERFFLOW_EVENT"] for entry in (start, end)], ["start", "end"])
+        for entry in (start, end):
+            self.assertEqual((entry["PERFFLOW_UID"], entry["PERFFLOW_ASPECT"]), ("0", "recursion:before"))
+            self.assertIn(target("recursion"), entry["PERFFLOW_SCOPE"])
+        self.assertEqual((end["PERFFLOW_REASON"], end["PERFFLOW_SPANS"], end["PERFFLOW_LOST"]), ("target exited", "3", "0"))
+
+    def test_its_limits_are_the_units(self):
+        pid = self.daemon()
+        self.assertEqual(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text().strip(), "-500")
+        cgroup = pathlib.Path(f"/proc/{pid}/cgroup").read_text().strip().split(":")[2]
+        self.assertEqual(pathlib.Path(f"/sys/fs/cgroup{cgroup}/memory.max").read_text().strip(), str(6 << 30))
+        self.assertEqual(pathlib.Path(f"/sys/fs/cgroup{cgroup}/cpu.weight").read_text().strip(), "20")
+
+    def test_stopped_it_completes_the_trace_and_the_program_goes_on(self):
+        process = self.traced()
+        systemctl("stop", "perfflowd.service")
+        trace = Trace(self.folder / "t.json")
+        self.check(trace)
+        self.assertGreater(trace.count("beat"), 0)
+        self.assertEqual(links() - self.links_of_others, set())
+        process.interrupt()
+        self.assertEqual(process.finish().status, 42)
+
+    def test_killed_it_leaves_a_whole_program_a_readable_trace_and_no_probe_and_comes_back(self):
+        process = self.traced()
+        first = self.daemon()
+        os.kill(first, signal.SIGKILL)
+        wait_for("the new one", lambda: shown("ActiveState") == "active" and int(shown("MainPID")) not in (0, first), 60)
+        self.assertNotEqual(self.daemon(), first)
+        self.assertGreater(Trace(self.folder / "t.json").count("beat"), 0)
+        wait_for("the end of the probes", lambda: links() <= self.links_of_others)
+        (cut,) = [s for s in json.loads(perfflow("list", "--json").out)["sessions"] if (s["state"], s["client_pid"]) == ("cut", process.pid)]
+        self.assertEqual(cut["uid"], os.geteuid())
+        process.interrupt()
+        self.assertEqual(process.finish().status, 42)
+
+    @unittest.skipIf(HAS_MULTI, "for a kernel without uprobe_multi")
+    def test_without_the_file_for_old_kernels_it_is_refused_with_a_sentence(self):
+        self.remove_drop_in()
+        ran = perfflow("run", "-p", "recursion:before", "-o", self.folder / "t.json", "--", target("recursion"), "1")
+        self.assertSentence(ran, "CAP_SYS_ADMIN")
+
+
+if __name__ == "__main__":
+    main()
