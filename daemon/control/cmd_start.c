@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "control/audit.h"
@@ -15,7 +17,18 @@
 #include "control/daemon.h"
 #include "session/rotation.h"
 
+struct start_scope {
+	int64_t pid; /* or 0 */
+	const char *binary;
+	struct strings command;
+};
+
+/* Strings are borrowed from the call, which stays until it is answered. */
 struct start {
+	struct call *call;
+	struct start_scope in;
+	struct privilege privilege;
+	gid_t *groups;
 	struct strings aspects;
 	struct json_object *scope;
 	int64_t output, pfw_files, pieces; /* indices of descriptors, or -1 */
@@ -25,12 +38,6 @@ struct start {
 	bool sched;
 	int64_t interval_ms;
 	int64_t budget_permille; /* or -1: as the policy has it */
-};
-
-struct start_scope {
-	int64_t pid; /* or 0 */
-	const char *binary;
-	struct strings command;
 };
 
 static const struct parameter parameters[] = {
@@ -59,15 +66,16 @@ static const struct parameter scope_parameters[] = {
 	{"command", PARAMETER_STRINGS, offsetof(struct start_scope, command), false},
 };
 
-static void start_done(struct start *start)
+static void start_free(struct start *start)
 {
+	if (!start)
+		return;
 	strings_done(&start->aspects);
+	strings_done(&start->in.command);
+	free(start->groups);
+	free(start);
 }
-
-static void start_scope_done(struct start_scope *scope)
-{
-	strings_done(&scope->command);
-}
+DEFINE_CLEANUP(struct start, start_free)
 
 /* Returns 0, or -EINVAL when the call has been answered. */
 static int check_scope(struct call *call, const struct start_scope *scope)
@@ -262,15 +270,41 @@ static int find_privilege(struct daemon *daemon, const struct call *call, struct
 	return 0;
 }
 
-static void start_session(struct daemon *daemon, struct call *call, const struct start *start,
-			  const struct start_scope *scope)
+static void on_started(struct daemon_session *session, int r, const struct session_failure *failure, void *userdata)
 {
-	_cleanup_(session_failure_done) struct session_failure failure = {0};
+	_cleanup_(start_freep) struct start *start = userdata;
+	struct call *call = start->call;
+
+	if (r < 0) {
+		fail_with_reason(call, failure, r);
+		return;
+	}
+	if (call->more)
+		session->start_call = call;
+	call_reply(call, JSON_OBJECT({"session", daemon_describe_session(session)}), call->more);
+}
+
+/* The name of a parameter that means nothing, or NULL. */
+static const char *find_bad_parameter(const struct start *start, enum site_mode *ret_returns)
+{
+	if (start->returns && site_mode_parse(start->returns, ret_returns) < 0)
+		return "returns";
+	if (start->python && start->python[0] != '/')
+		return "python";
+	if (start->budget_permille > SESSION_MAX_BUDGET_PERMILLE)
+		return "budget_permille";
+	return find_bad_number(start);
+}
+
+static void start_session(struct daemon *daemon, struct start *start)
+{
+	_cleanup_(start_freep) struct start *owned = start;
+	struct call *call = start->call;
 	struct session_config config = {
 		.aspects = &start->aspects,
-		.pid = (pid_t)scope->pid,
-		.binary = scope->binary,
-		.command = scope->command.n_items > 0 ? &scope->command : NULL,
+		.pid = (pid_t)start->in.pid,
+		.binary = start->in.binary,
+		.command = start->in.command.n_items > 0 ? &start->in.command : NULL,
 		.compress = start->compress,
 		.allow_empty = start->allow_empty,
 		.metrics = start->metrics,
@@ -284,32 +318,16 @@ static void start_session(struct daemon *daemon, struct call *call, const struct
 		.uid = peer_uid(call->peer),
 		.client_pid = peer_pid(call->peer),
 	};
-	_cleanup_free_ gid_t *groups = NULL;
-	struct daemon_session *session;
-	const char *bad_number;
-	struct privilege privilege;
+	const char *bad = find_bad_parameter(start, &config.returns);
 	int r;
 
-	r = find_privilege(daemon, call, &privilege, &config.privilege, &groups);
+	r = find_privilege(daemon, call, &start->privilege, &config.privilege, &start->groups);
 	if (r < 0) {
 		call_fail_with(call, "io.perfflow.Failed", "cannot tell who you are");
 		return;
 	}
-	if (start->returns && site_mode_parse(start->returns, &config.returns) < 0) {
-		fail_parameter(call, "returns");
-		return;
-	}
-	if (start->python && start->python[0] != '/') {
-		fail_parameter(call, "python");
-		return;
-	}
-	bad_number = find_bad_number(start);
-	if (bad_number) {
-		fail_parameter(call, bad_number);
-		return;
-	}
-	if (start->budget_permille > SESSION_MAX_BUDGET_PERMILLE) {
-		fail_parameter(call, "budget_permille");
+	if (bad) {
+		fail_parameter(call, bad);
 		return;
 	}
 	if (choose_budget(daemon, call, start->budget_permille, &config.budget_permille) < 0)
@@ -317,17 +335,11 @@ static void start_session(struct daemon *daemon, struct call *call, const struct
 	if (take_descriptors(call, start, &config) < 0)
 		return;
 	config.calibration = daemon_calibration(daemon);
-	r = daemon_start_session(daemon, &config, &session, &failure);
-	if (r < 0) {
-		fail_with_reason(call, &failure, r);
-		return;
-	}
-
-	if (!start->detach)
-		session->owner = call->peer;
-	if (call->more)
-		session->start_call = call;
-	call_reply(call, JSON_OBJECT({"session", daemon_describe_session(session)}), call->more);
+	r = daemon_start_session(daemon, &config, start->detach ? NULL : call->peer, on_started, start);
+	if (r < 0)
+		call_fail_with(call, "io.perfflow.Failed", "cannot start a thread for the session: %s", strerror(-r));
+	else
+		take_ptr(owned);
 }
 
 /* Returns 0, or a negative errno when the call has been answered. */
@@ -349,20 +361,30 @@ static int check_policy(struct daemon *daemon, struct call *call, const struct s
 
 static void run_start(struct daemon *daemon, struct call *call)
 {
-	_cleanup_(start_done) struct start start = {.output = -1, .pfw_files = -1, .pieces = -1, .interval_ms = SESSION_INTERVAL_MS, .budget_permille = -1};
-	_cleanup_(start_scope_done) struct start_scope scope = {0};
+	_cleanup_(start_freep) struct start *start = malloc(sizeof(*start));
 
-	if (parameters_read(call, call->parameters, "", parameters, ARRAY_SIZE(parameters),
-			    &start) < 0 ||
-	    parameters_read(call, start.scope, "scope.", scope_parameters,
-			    ARRAY_SIZE(scope_parameters), &scope) < 0 ||
-	    check_scope(call, &scope) < 0)
+	if (!start) {
+		call_fail_with(call, "io.perfflow.Failed", "%s", strerror(ENOMEM));
+		return;
+	}
+	*start = (struct start){
+		.call = call,
+		.output = -1,
+		.pfw_files = -1,
+		.pieces = -1,
+		.interval_ms = SESSION_INTERVAL_MS,
+		.budget_permille = -1,
+	};
+	if (parameters_read(call, call->parameters, "", parameters, ARRAY_SIZE(parameters), start) < 0 ||
+	    parameters_read(call, start->scope, "scope.", scope_parameters, ARRAY_SIZE(scope_parameters),
+			    &start->in) < 0 ||
+	    check_scope(call, &start->in) < 0)
 		return;
 
 	if (daemon->is_stopping)
 		call_fail_with(call, "io.perfflow.Failed", "perfflowd is about to end");
-	else if (check_policy(daemon, call, &scope) == 0)
-		start_session(daemon, call, &start, &scope);
+	else if (check_policy(daemon, call, &start->in) == 0)
+		start_session(daemon, take_ptr(start));
 }
 
 const struct command command_start = {

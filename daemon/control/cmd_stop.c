@@ -26,7 +26,7 @@ static void run_stop(struct daemon *daemon, struct call *call)
 		return;
 
 	session = daemon_find_session(daemon, (uint64_t)id);
-	if (session && daemon_session_uid(session) != peer_uid(call->peer) && !call_is_trusted(daemon, call))
+	if (session && session->uid != peer_uid(call->peer) && !call_is_trusted(daemon, call))
 		session = NULL; /* that it is there is not for everybody to know */
 	if (!session) {
 		fail_no_such_session(call, id);
@@ -38,7 +38,7 @@ static void run_stop(struct daemon *daemon, struct call *call)
 			       session->n_stop_calls, (long long)id);
 	} else {
 		session->stop_calls[session->n_stop_calls++] = call;
-		session_stop(session->session, "stopped");
+		runner_stop(session->runner, "stopped");
 	}
 }
 

@@ -6,6 +6,9 @@
  * sessions are asked to stop, each reports its end to those who wait, and the last one ends the
  * loop. A second signal ends the loop at once.
  *
+ * Sessions run on threads of their own, one thread at a time (session/turn.h). What they tell changes this loop, too, so
+ * each time it is woken.
+ *
  * A session that has ended is kept for a while, so that `perfflow list` can show how it ended.
  */
 #include "control/daemon.h"
@@ -14,12 +17,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <systemd/sd-daemon.h>
 
 #include "control/audit.h"
 #include "control/command.h"
 #include "control/cuts.h"
 #include "session/overhead.h"
+#include "session/turn.h"
 #include "util/log.h"
 #include "util/now.h"
 
@@ -64,7 +69,7 @@ static void daemon_stop(struct daemon *daemon, const char *reason)
 		sd_notify(0, "STOPPING=1");
 	for (size_t i = 0; i < daemon->n_sessions; i++)
 		if (!daemon->sessions[i]->has_ended)
-			session_stop(daemon->sessions[i]->session, reason);
+			runner_stop(daemon->sessions[i]->runner, reason);
 	daemon_end_if_idle(daemon);
 }
 
@@ -73,7 +78,7 @@ static void daemon_stop(struct daemon *daemon, const char *reason)
 struct daemon_session *daemon_find_session(struct daemon *daemon, uint64_t id)
 {
 	for (size_t i = 0; i < daemon->n_sessions; i++)
-		if (daemon->sessions[i]->id == id)
+		if (daemon->sessions[i]->id == id && daemon->sessions[i]->session)
 			return daemon->sessions[i];
 
 	return NULL;
@@ -91,13 +96,11 @@ size_t daemon_n_running(const struct daemon *daemon)
 
 size_t daemon_n_running_of(const struct daemon *daemon, uid_t uid)
 {
-	struct session_info info;
 	size_t n = 0;
 
-	for (size_t i = 0; i < daemon->n_sessions; i++) {
-		session_describe(daemon->sessions[i]->session, &info);
-		n += !daemon->sessions[i]->has_ended && info.uid == uid;
-	}
+	for (size_t i = 0; i < daemon->n_sessions; i++)
+		n += !daemon->sessions[i]->has_ended && daemon->sessions[i]->uid == uid;
+
 	return n;
 }
 
@@ -125,22 +128,62 @@ int daemon_quotas_of(struct daemon *daemon, uid_t uid, struct daemon_quotas **re
 
 static void daemon_session_free(struct daemon_session *session)
 {
-	session_free(session->session);
+	runner_free(session->runner);
 	free(session);
 }
 DEFINE_CLEANUP(struct daemon_session, daemon_session_free)
 
+static void daemon_forget(struct daemon *daemon, size_t i)
+{
+	daemon_session_free(daemon->sessions[i]);
+	daemon->n_sessions--;
+	memmove(&daemon->sessions[i], &daemon->sessions[i + 1],
+		(daemon->n_sessions - i) * sizeof(daemon->sessions[0]));
+}
+
 static void daemon_forget_oldest(struct daemon *daemon)
 {
-	for (size_t i = 0; i < daemon->n_sessions; i++) {
-		if (!daemon->sessions[i]->has_ended)
-			continue;
-		daemon_session_free(daemon->sessions[i]);
-		daemon->n_sessions--;
-		memmove(&daemon->sessions[i], &daemon->sessions[i + 1],
-			(daemon->n_sessions - i) * sizeof(daemon->sessions[0]));
-		return;
-	}
+	size_t i = 0;
+
+	while (i < daemon->n_sessions && !daemon->sessions[i]->has_ended)
+		i++;
+	if (i < daemon->n_sessions)
+		daemon_forget(daemon, i);
+}
+
+/* Whose threads have ended, which could not do it themselves; what has not started is forgotten. */
+static void daemon_join_ended(struct daemon *daemon)
+{
+	for (size_t i = daemon->n_sessions; i-- > 0;)
+		if (daemon->sessions[i]->has_ended && daemon->sessions[i]->session)
+			runner_join(daemon->sessions[i]->runner);
+		else if (daemon->sessions[i]->has_ended)
+			daemon_forget(daemon, i);
+}
+
+static void daemon_wake(const struct daemon *daemon)
+{
+	eventfd_write(daemon->wake_fd, 1);
+}
+
+static int on_wake(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	eventfd_t ignored;
+
+	(void)source;
+	(void)events;
+	eventfd_read(fd, &ignored);
+	daemon_join_ended(userdata);
+
+	return 0;
+}
+
+static void daemon_end_owned(struct daemon_session *session)
+{
+	struct peer *owner = take_ptr(session->owner);
+
+	/* Who still waits for the answer has hung up to say that it is enough. */
+	runner_stop(session->runner, session->start_call && !peer_is_gone(owner) ? "stopped" : "client gone");
 }
 
 static void on_session_ended(struct session *session, void *userdata)
@@ -164,6 +207,7 @@ static void on_session_ended(struct session *session, void *userdata)
 
 	daemon_notify_status(ended->daemon);
 	daemon_end_if_idle(ended->daemon);
+	daemon_wake(ended->daemon);
 }
 
 const struct calibration *daemon_calibration(struct daemon *daemon)
@@ -181,35 +225,88 @@ static void on_session_notice(struct session *session, void *userdata)
 	(void)session;
 	if (noticed->start_call && noticed->start_call->more)
 		call_reply(noticed->start_call, JSON_OBJECT({"session", daemon_describe_session(noticed)}), true);
+	daemon_wake(noticed->daemon);
 }
 
-int daemon_start_session(struct daemon *daemon, const struct session_config *config,
-			 struct daemon_session **ret_session, struct session_failure *failure)
+static void on_session_failed(int r, void *userdata)
+{
+	struct daemon_session *failed = userdata;
+
+	log_error("the event loop of session %llu failed: %s", (unsigned long long)failed->id, strerror(-r));
+	sd_event_exit(failed->daemon->loop, EXIT_FAILURE);
+	daemon_wake(failed->daemon);
+}
+
+static void note_start(struct daemon *daemon, struct daemon_session *started)
+{
+	struct session_info info;
+
+	session_describe(started->session, &info);
+	audit_start(&info);
+	cuts_begin(daemon->cuts, daemon_describe_session(started));
+}
+
+/* Its number goes to the next one, if that has none yet. */
+static void note_failed_start(struct daemon *daemon, struct daemon_session *failed)
+{
+	failed->has_ended = true;
+	failed->owner = NULL;
+	if (daemon->last_id == failed->id)
+		daemon->last_id--;
+}
+
+static void on_session_started(struct session *session, int r, const struct session_failure *failure, void *userdata)
+{
+	struct daemon_session *started = userdata;
+	struct daemon *daemon = started->daemon;
+
+	started->session = session;
+	if (session)
+		note_start(daemon, started);
+	else
+		note_failed_start(daemon, started);
+	started->started_fn(started, r, failure, started->userdata);
+	if (session && started->owner && started->is_enough)
+		daemon_end_owned(started);
+	daemon_notify_status(daemon);
+	daemon_end_if_idle(daemon);
+	daemon_wake(daemon);
+}
+
+static const struct runner_ops runner_ops = {
+	.started = on_session_started,
+	.notice = on_session_notice,
+	.ended = on_session_ended,
+	.failed = on_session_failed,
+};
+
+int daemon_start_session(struct daemon *daemon, const struct session_config *config, struct peer *owner,
+			 daemon_started_fn started_fn, void *userdata)
 {
 	_cleanup_(daemon_session_freep) struct daemon_session *session =
 		calloc(1, sizeof(*session));
-	struct session_info info;
 	int r;
 
 	if (!session) {
 		session_config_close(config);
 		return -ENOMEM;
 	}
-	session->daemon = daemon;
-	session->id = daemon->last_id + 1;
-	r = session_start(daemon->loop, session->id, config, on_session_ended, on_session_notice, session,
-			  &session->session, failure);
+	*session = (struct daemon_session){
+		.daemon = daemon,
+		.id = daemon->last_id + 1,
+		.uid = config->uid,
+		.owner = owner,
+		.started_fn = started_fn,
+		.userdata = userdata,
+	};
+	r = runner_new(session->id, config, &runner_ops, session, &session->runner);
 	if (r < 0)
 		return r;
 
 	while (daemon->n_sessions - daemon_n_running(daemon) >= DAEMON_KEPT_SESSIONS)
 		daemon_forget_oldest(daemon);
 	daemon->last_id = session->id;
-	*ret_session = session;
 	daemon->sessions[daemon->n_sessions++] = take_ptr(session);
-	session_describe((*ret_session)->session, &info);
-	audit_start(&info);
-	cuts_begin(daemon->cuts, daemon_describe_session(*ret_session));
 	daemon_notify_status(daemon);
 
 	return 0;
@@ -329,14 +426,6 @@ struct json_object *daemon_describe_session(const struct daemon_session *session
 	return object;
 }
 
-uid_t daemon_session_uid(const struct daemon_session *session)
-{
-	struct session_info info;
-
-	session_describe(session->session, &info);
-	return info.uid;
-}
-
 struct json_object *daemon_describe_sessions(const struct daemon *daemon, const uid_t *uid)
 {
 	struct json_object *array = json_object_new_array(), *cut = cuts_list(daemon->cuts);
@@ -345,7 +434,7 @@ struct json_object *daemon_describe_sessions(const struct daemon *daemon, const 
 		if (!uid || cuts_is_of(cut, i, *uid))
 			json_object_array_add(array, json_object_get(json_object_array_get_idx(cut, i)));
 	for (size_t i = 0; i < daemon->n_sessions; i++)
-		if (!uid || daemon_session_uid(daemon->sessions[i]) == *uid)
+		if (daemon->sessions[i]->session && (!uid || daemon->sessions[i]->uid == *uid))
 			json_object_array_add(array, daemon_describe_session(daemon->sessions[i]));
 
 	return array;
@@ -365,12 +454,10 @@ static void on_hangup(struct peer *peer, void *userdata)
 	for (size_t i = 0; i < daemon->n_sessions; i++) {
 		struct daemon_session *session = daemon->sessions[i];
 
-		if (session->owner == peer) {
-			session->owner = NULL;
-			/* Who still waits for the answer has hung up to say that it is enough. */
-			session_stop(session->session, session->start_call && !peer_is_gone(peer)
-							       ? "stopped"
-							       : "client gone");
+		if (session->owner == peer && (session->session || peer_is_gone(peer))) {
+			daemon_end_owned(session);
+		} else if (session->owner == peer) {
+			session->is_enough = true;
 		} else if (!session->owner && session->start_call &&
 			   session->start_call->peer == peer && peer_is_gone(peer)) {
 			/* It is detached, or ends already: either way nobody waits any more. */
@@ -491,6 +578,11 @@ static int daemon_init(struct daemon *daemon, struct why *why)
 	r = sd_event_new(&daemon->loop);
 	if (r < 0)
 		return why_set(why, r, "cannot make an event loop");
+	daemon->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = daemon->wake_fd < 0 ? -errno
+				: sd_event_add_io(daemon->loop, NULL, daemon->wake_fd, EPOLLIN, on_wake, daemon);
+	if (r < 0)
+		return why_set(why, r, "cannot have the loop woken");
 	r = daemon_watch_signals(daemon);
 	if (r < 0)
 		return why_set(why, r, "cannot watch for signals");
@@ -533,25 +625,27 @@ static void daemon_done(struct daemon *daemon)
 	calibration_free(daemon->calibration);
 	server_free(daemon->server);
 	sd_event_unref(daemon->loop);
+	closep(&daemon->wake_fd);
 }
 
 int daemon_run(const struct daemon_config *config)
 {
-	_cleanup_(daemon_done) struct daemon daemon = {.config = config, .started_us = clock_now_ns(CLOCK_REALTIME) / 1000};
+	_cleanup_(daemon_done) struct daemon daemon = {.config = config, .wake_fd = -1, .started_us = clock_now_ns(CLOCK_REALTIME) / 1000};
+	int r, status = EXIT_FAILURE;
 	struct why why = {0};
-	int r;
 
+	turn_take();
 	r = daemon_init(&daemon, &why);
 	if (r < 0) {
 		log_error("%s", why_text(&why, r));
 		return EXIT_FAILURE;
 	}
 
-	r = sd_event_loop(daemon.loop);
-	if (r < 0) {
+	r = turn_run_loop(daemon.loop);
+	if (r >= 0)
+		sd_event_get_exit_code(daemon.loop, &status);
+	else
 		log_error("the event loop failed: %s", strerror(-r));
-		return EXIT_FAILURE;
-	}
 
-	return EXIT_SUCCESS;
+	return status;
 }

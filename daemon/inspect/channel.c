@@ -9,6 +9,7 @@
 #include "inspect/channel.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,9 +17,6 @@
 #include "util/cleanup.h"
 #include "util/now.h"
 #include "util/pass.h"
-
-#define TICK_MS 5000
-#define TICK_NS (TICK_MS * 1000000ULL)
 
 struct header {
 	uint32_t size, kind;
@@ -31,31 +29,23 @@ void channel_done(struct channel *channel)
 	channel->room = 0;
 }
 
-void channel_tick(struct channel *channel)
-{
-	uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC);
-
-	if (!channel->tick || now_ns - channel->ticked_ns < TICK_NS)
-		return;
-	channel->tick();
-	channel->ticked_ns = now_ns;
-}
-
-/* Waits until the socket is ready, one tick at most; 0: go on. */
+/* Until the socket is ready, somebody says that it is enough, or it is late: who called looks again. */
 static int wait_for(struct channel *channel, short events, uint64_t end_ns)
 {
 	struct pollfd fds[] = { { .fd = channel->fd, .events = events }, { .fd = channel->stop_fd, .events = POLLIN } };
 	uint64_t now_ns = clock_now_ns(CLOCK_MONOTONIC), left_ms;
+	int r = 0;
 
 	if (now_ns >= end_ns)
 		return -ETIMEDOUT;
 	left_ms = (end_ns - now_ns) / 1000000 + 1;
-	if (poll(fds, 2, left_ms < TICK_MS ? (int)left_ms : TICK_MS) < 0 && errno != EINTR)
-		return -errno;
-	if (fds[1].revents)
-		return -ECANCELED;
-	channel_tick(channel);
-	return 0;
+	if (channel->pause)
+		channel->pause();
+	if (poll(fds, 2, left_ms < INT_MAX ? (int)left_ms : INT_MAX) < 0 && errno != EINTR)
+		r = -errno;
+	if (channel->resume)
+		channel->resume();
+	return r < 0 ? r : fds[1].revents ? -ECANCELED : 0;
 }
 
 /* What is left of a message. */

@@ -11,9 +11,8 @@
 struct channel {
 	int fd;	     /* borrowed */
 	int stop_fd; /* whoever waits gives up when it can be read; or -1 */
-	/* Is called every few seconds while waiting, or NULL. */
-	void (*tick)(void);
-	uint64_t ticked_ns;
+	/* Are called before and after waiting, or NULL. */
+	void (*pause)(void), (*resume)(void);
 	char *buffer;
 	size_t room;
 };
@@ -34,8 +33,5 @@ struct message {
  */
 int channel_send(struct channel *channel, uint32_t kind, const void *data, size_t size, int fd, uint64_t end_ns);
 int channel_receive(struct channel *channel, uint64_t end_ns, struct message *ret_message);
-
-/* Calls it, if it was not for some seconds; for those who are busy and do not wait. */
-void channel_tick(struct channel *channel);
 
 #endif

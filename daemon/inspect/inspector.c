@@ -6,6 +6,7 @@
 #include "inspect/inspector.h"
 
 #include <elf.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct inspector {
 	unsigned int n_failures;
 	struct why failure; /* the first one */
 	struct hash failed; /* files on which one failed: a set, by a hash of dev and ino */
+	bool is_stopped;    /* and it was said */
 };
 
 /* One request, and where its answer goes. */
@@ -111,10 +113,16 @@ static int open_other(const struct inspector *inspector, const char *path, char 
 static int download(const struct inspector *inspector, const char *build_id)
 {
 	size_t size = strlen(build_id);
+	int r;
 
 	if (inspector->config.rights || size > 40 || strspn(build_id, "0123456789abcdef") != size)
 		return -ENOENT;
-	return debug_file_download(build_id);
+	if (inspector->config.pause)
+		inspector->config.pause();
+	r = debug_file_download(build_id);
+	if (inspector->config.resume)
+		inspector->config.resume();
+	return r;
 }
 
 static int answer_open(struct inspector *inspector, struct call *call, const struct message *message)
@@ -194,7 +202,6 @@ static int exchange(struct inspector *inspector, struct call *call, int *ret_r, 
 	r = channel_send(&inspector->channel, call->kind, text->data, text->size, call->binary ? call->binary->fd : -1,
 			 call->end_ns);
 	while (r == 0) {
-		channel_tick(&inspector->channel);
 		r = channel_receive(&inspector->channel, call->end_ns, &message);
 		if (r == 0)
 			r = take_message(inspector, call, &message, ret_r, why);
@@ -225,6 +232,18 @@ static void say_failure(const struct inspector *inspector, const char *path, int
 		why_say(why, r, "'%s' was not read: its reader %s", path, how);
 }
 
+/* Whoever stops it does not wait for what is left; the first file of it is named. */
+static int say_stopped(struct inspector *inspector, const char *path, struct why *why)
+{
+	struct why stopped = { 0 };
+
+	why_say(&stopped, -ECANCELED, "'%s' was not read: the session was stopped meanwhile", path);
+	if (inspector->config.warnings && !inspector->is_stopped)
+		strings_add(inspector->config.warnings, stopped.text);
+	inspector->is_stopped = true;
+	return why_say(why, -ECANCELED, "%s", stopped.text);
+}
+
 /* Ends what cannot be talked to any more, and says why. */
 static int give_up(struct inspector *inspector, const char *path, int r, struct why *why)
 {
@@ -232,6 +251,8 @@ static int give_up(struct inspector *inspector, const char *path, int r, struct 
 	char how[64];
 
 	end_process(inspector, how, sizeof(how));
+	if (r == -ECANCELED)
+		return say_stopped(inspector, path, why);
 	if (r != -ETIMEDOUT && r != -EDQUOT && r != -EPIPE && r != -EBADMSG && r != -ENOMEM)
 		return r;
 	say_failure(inspector, path, r, how, &failure);
@@ -269,7 +290,7 @@ static int make_ready(struct inspector *inspector, const char *path, struct why 
 	if (r < 0)
 		return why_set(why, r, "cannot start a reader of binaries");
 	inspector->channel = (struct channel){ .fd = inspector->process.fd, .stop_fd = inspector->config.stop_fd,
-					       .tick = inspector->config.tick, .ticked_ns = clock_now_ns(CLOCK_MONOTONIC) };
+					       .pause = inspector->config.pause, .resume = inspector->config.resume };
 	r = tell_plan(inspector, &result, why);
 	return r < 0 ? give_up(inspector, path, r, why) : result;
 }
@@ -302,10 +323,11 @@ static int exchange_and_judge(struct inspector *inspector, struct call *call, co
 
 	if (inspector->config.allowance && !allowance_left(inspector->config.allowance, clock_now_ns(CLOCK_MONOTONIC)))
 		return say_enough(inspector, path, why);
+	if (poll(&(struct pollfd){ .fd = inspector->config.stop_fd, .events = POLLIN }, 1, 0) > 0)
+		return say_stopped(inspector, path, why);
 	r = call->writer.error < 0 ? call->writer.error : make_ready(inspector, path, why);
 	if (r < 0)
 		return r;
-	channel_tick(&inspector->channel);
 	r = exchange(inspector, call, &result, why);
 	if (r < 0)
 		return give_up(inspector, path, r, why);

@@ -28,8 +28,8 @@ struct inspector_config {
 	unsigned int limit_s; /* for one answer; 0: INSPECTOR_LIMIT_S */
 	struct allowance *allowance; /* for all of them, borrowed; NULL: no limit */
 	int stop_fd;	      /* whoever waits gives up with -ECANCELED when it can be read; or -1 */
-	/* Is called every few seconds while an answer is waited for, or NULL. */
-	void (*tick)(void);
+	/* Are called before and after an answer is waited for, or NULL: others may run meanwhile. */
+	void (*pause)(void), (*resume)(void);
 	struct strings *warnings; /* to which a sentence is added for each failure, or NULL */
 	const struct rights *rights; /* borrowed: whose the files that are opened here have to be to read; NULL: all are read */
 };

@@ -35,6 +35,7 @@ struct session_config {
 	int files_fd;		       /* the same: where PerfFlowAspect's files are made (session/files.h), or -1: none is */
 	int pieces_fd;		       /* the same: where the files of its next pieces are made (session/rotation.h), or -1 */
 	uint64_t piece_bytes, piece_ns; /* of those: 0 is without limit */
+	int stop_fd; /* borrowed while the session lives: when it can be read, what is being read for it is given up; or -1 */
 	bool compress;
 	bool allow_empty;
 	enum site_mode returns; /* how returns are seen, where an aspect does not say it */
@@ -84,7 +85,10 @@ typedef void (*session_notice_fn)(struct session *session, void *userdata);
 /* Called once, from the loop, when a session has ended and its trace is complete. */
 typedef void (*session_ended_fn)(struct session *session, void *userdata);
 
-/* Weaves and arms. ended_fn is never called from within. */
+/*
+ * Weaves and arms. ended_fn is never called from within. Whoever calls has the turn (session/turn.h), which goes to others while
+ * binaries are read, now and when the loop runs.
+ */
 int session_start(sd_event *loop, uint64_t id, const struct session_config *config, session_ended_fn ended_fn,
 		  session_notice_fn notice_fn, void *userdata, struct session **ret_session, struct session_failure *failure);
 

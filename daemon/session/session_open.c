@@ -6,9 +6,9 @@
 #include "session/session_internal.h"
 
 #include <errno.h>
-#include <systemd/sd-daemon.h>
 
 #include "probe/counter.h"
+#include "session/turn.h"
 
 #define RING_BYTES (4 << 20)
 #define MIN_RING_BYTES (64 << 10)
@@ -85,15 +85,10 @@ int session_open_attach(struct session *session, const struct binary *program, s
 	return r < 0 ? session_fail(failure, SESSION_FAULT_LIMIT, r) : 0;
 }
 
-/* The loop stands still while an answer is waited for, which has a limit of its own: that is no reason to end the daemon. */
-static void tell_watchdog(void)
-{
-	sd_notify(0, "WATCHDOG=1");
-}
-
 int session_open_inspector(struct session *session, const struct session_config *config)
 {
-	const struct inspector_config inspector = { .limit_s = config->read_s, .stop_fd = -1, .tick = tell_watchdog,
+	const struct inspector_config inspector = { .limit_s = config->read_s, .stop_fd = config->stop_fd,
+						    .pause = turn_give, .resume = turn_take,
 						    .warnings = &session->warnings, .allowance = session->privilege.reading,
 						    .rights = session->is_restricted ? &session->privilege.rights : NULL };
 	struct weave *weave = &session->weave;

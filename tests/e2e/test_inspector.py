@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from perfflow import PERFFLOWD, Program, Service, TestCase, Trace, children, main, target, wait_for  # noqa: E402
@@ -19,11 +20,11 @@ def status(pid):
 
 
 class LimitedService(Service):
-    """One whose readers have two seconds."""
+    """One whose readers have so many seconds."""
 
-    def __init__(self, test, path):
+    def __init__(self, test, path, seconds):
         config = pathlib.Path(f"{path}.conf")
-        config.write_text("[limits]\nread_seconds = 2\n")
+        config.write_text(f"[limits]\nread_seconds = {seconds}\n")
         self.socket = str(path)
         self.process = Program([PERFFLOWD, "--socket", self.socket, "--config", str(config)])
         test.addCleanup(self.stop)
@@ -32,10 +33,12 @@ class LimitedService(Service):
             raise AssertionError(f"perfflowd ended at once: {self.process.finish()}")
 
 
-class Readers(TestCase):
+class WithReader(TestCase):
+    seconds = 2
+
     def setUp(self):
         super().setUp()
-        self.service = LimitedService(self, self.folder / "socket")
+        self.service = LimitedService(self, self.folder / "socket", self.seconds)
         self.session = None
 
     def begin(self, n):
@@ -77,6 +80,30 @@ class Readers(TestCase):
         self.assertEqual(ran.status, 0, ran)
         return ran, Trace(self.trace_path)
 
+    def waits_for_an_answer(self):
+        """The session's thread is in poll(), for the answer or that it is enough, and not for its loop alone."""
+        tasks = pathlib.Path(f"/proc/{self.service.process.pid}/task").iterdir()
+        task, = (task for task in tasks if (task / "comm").read_text() == "pf-session\n")
+        words = (task / "syscall").read_text().split()
+        return words[0] == {"x86_64": "7", "aarch64": "73"}[os.uname().machine] and words[2] == "0x2"
+
+    def hang(self):
+        """One that waits for its reader, which does not answer."""
+        pid = self.begin(1)
+        os.kill(pid, signal.SIGSTOP)
+        self.target.tell(str(self.programs[0]))
+        wait_for("a request", self.waits_for_an_answer)
+
+
+class Readers(WithReader):
+    def open_files(self, pid):
+        """Those that it reads are among them while it does."""
+        try:
+            links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except FileNotFoundError:
+            return []
+        return sorted(link.split(":")[0] for link in links)
+
     def test_a_reader_has_no_rights(self):
         pid = self.begin(1)
         self.execute(0)
@@ -87,8 +114,7 @@ class Readers(TestCase):
         self.assertNotIn("0", told["Gid"].split())
         self.assertEqual(told["NoNewPrivs"], "1")
         self.assertEqual(told["Seccomp"], "2")
-        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-        self.assertEqual(sorted(link.split(":")[0] for link in links), ["/dev/null"] * 3 + ["socket"])
+        wait_for("nothing but its socket", lambda: self.open_files(pid) == ["/dev/null"] * 3 + ["socket"])
         self.end()
 
     def test_one_that_hangs_is_ended_and_the_next_file_is_read(self):
@@ -115,11 +141,6 @@ class Readers(TestCase):
         self.assertIn("program0' was not read: its reader crashed (Killed)", ran.err)
         self.assertEqual({span["cat"] for span in trace.all_spans}, {"program1"})
 
-    def waits_for_an_answer(self):
-        """The daemon is in poll(), and not in its loop's epoll_wait()."""
-        return pathlib.Path(f"/proc/{self.service.process.pid}/syscall").read_text().split()[0] == str(
-            {"x86_64": 7, "aarch64": 73}[os.uname().machine])
-
     def test_one_that_dies_between_two_files_is_not_missed(self):
         pid = self.begin(1)
         os.kill(pid, signal.SIGKILL)
@@ -138,6 +159,72 @@ class Readers(TestCase):
         pid = self.begin(1)
         os.kill(self.service.process.pid, signal.SIGKILL)
         wait_for("its end", lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+class Meanwhile(WithReader):
+    """What others do while somebody waits for a reader that hangs."""
+
+    seconds = 60
+    library = f"/usr/lib/{os.uname().machine}-linux-gnu/liblammps.so.0"  # one that is read for long enough to be caught
+
+    def starting(self):
+        """A client whose session is about to start, and is held up by its reader."""
+        def hold():
+            for pid in children(self.service.process.pid, "pf-inspector"):
+                os.kill(pid, signal.SIGSTOP)
+                return self.waits_for_an_answer()
+            return False
+
+        client = self.service.start("attach", "--binary", self.library, "-p", "LAMMPS_NS::*", "-o", self.folder / "start.json")
+        self.addCleanup(client.kill_all)
+        wait_for("a reader", hold, step=0)
+        return client
+
+    def sessions(self):
+        return json.loads(self.service.perfflow("list", "--json").out)["sessions"]
+
+    def has_no_reader(self):
+        return not children(self.service.process.pid, "pf-inspector")
+
+    def assertOthersAreServed(self):
+        began = time.monotonic()
+        ran = self.service.perfflow("run", "-p", "calls_a:main", "-o", self.folder / "other.json", "--", target("calls_a"))
+        self.assertEqual(ran.status, 0, ran)
+        self.assertTrue(Trace(self.folder / "other.json").all_spans)
+        self.assertLess(time.monotonic() - began, self.seconds / 2)
+
+    def test_others_are_served_while_a_session_reads(self):
+        self.hang()
+        self.assertOthersAreServed()
+        self.assertTrue(self.waits_for_an_answer())
+
+    def test_others_are_served_while_one_starts(self):
+        self.starting()
+        self.assertOthersAreServed()
+        self.assertEqual([session["state"] for session in self.sessions()], ["ended"])
+
+    def test_who_is_stopped_does_not_wait_and_says_so(self):
+        self.hang()
+        ran = self.service.perfflow("stop", str(self.sessions()[0]["id"]))
+        self.assertEqual(ran.status, 0, ran)
+        self.target.stdin.close()
+        ran = self.session.finish(20)
+        self.assertIn("program0' was not read: the session was stopped meanwhile", ran.err)
+        self.assertTrue(Trace(self.folder / "trace.json").is_whole)
+        wait_for("the end of the reader", self.has_no_reader)
+
+    def test_one_that_starts_is_given_up_with_its_client(self):
+        self.starting().kill()
+        wait_for("the end of the reader", self.has_no_reader)
+        self.assertEqual(self.sessions(), [])
+        self.assertOthersAreServed()
+
+    def test_one_that_starts_is_given_up_with_the_daemon(self):
+        client = self.starting()
+        self.assertEqual(self.service.stop().status, 0)
+        ran = client.finish(20)
+        self.assertEqual(ran.status, 1, ran)
+        self.assertIn("the session was not started: perfflowd was stopped", ran.err)
 
 
 if __name__ == "__main__":

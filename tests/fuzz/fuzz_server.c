@@ -20,13 +20,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The daemon below the methods: it has no session and starts none. */
 
-int daemon_start_session(struct daemon *daemon, const struct session_config *config, struct daemon_session **ret_session,
-			 struct session_failure *failure)
+int daemon_start_session(struct daemon *daemon, const struct session_config *config, struct peer *owner,
+			 daemon_started_fn started_fn, void *userdata)
 {
-	(void)daemon, (void)ret_session;
+	struct session_failure failure = {.fault = (enum session_fault)(config->aspects->n_items % 8), .column = 1};
+
+	(void)daemon, (void)owner;
 	session_config_close(config);
-	*failure = (struct session_failure){.fault = (enum session_fault)(config->aspects->n_items % 7), .column = 1};
-	return why_say(&failure->why, -EINVAL, "nothing is traced here");
+	started_fn(NULL, why_say(&failure.why, -EINVAL, "nothing is traced here"), &failure, userdata);
+	return 0;
 }
 
 struct daemon_session *daemon_find_session(struct daemon *daemon, uint64_t id)
@@ -65,12 +67,6 @@ const struct calibration *daemon_calibration(struct daemon *daemon)
 	return NULL;
 }
 
-uid_t daemon_session_uid(const struct daemon_session *session)
-{
-	(void)session;
-	abort();
-}
-
 int daemon_quotas_of(struct daemon *daemon, uid_t uid, struct daemon_quotas **ret_quotas)
 {
 	(void)daemon, (void)uid, (void)ret_quotas;
@@ -84,15 +80,9 @@ void session_config_close(const struct session_config *config)
 	closep(&config->pieces_fd);
 }
 
-void session_failure_done(struct session_failure *failure)
+void runner_stop(struct runner *runner, const char *reason)
 {
-	free(failure->aspect);
-	strings_done(&failure->candidates);
-}
-
-void session_stop(struct session *session, const char *reason)
-{
-	(void)session, (void)reason;
+	(void)runner, (void)reason;
 	abort();
 }
 

@@ -196,7 +196,7 @@ def perfflow(*arguments, timeout=60, **keywords):
     return run([PERFFLOW, *arguments], timeout, **keywords)
 
 
-def wait_for(what, condition, timeout=20):
+def wait_for(what, condition, timeout=20, step=0.02):
     """Waits until condition() is true, and returns what it gave."""
     end = time.monotonic() + timeout
     while True:
@@ -205,7 +205,7 @@ def wait_for(what, condition, timeout=20):
             return value
         if time.monotonic() > end:
             raise AssertionError(f"waited {timeout} s for {what}")
-        time.sleep(0.02)
+        time.sleep(step)
 
 
 def bpftool_list(what):
