@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* inspect/allowance.h - how long others may be kept waiting for somebody's files: so long at once, and as long again in a minute */
+/* inspect/allowance.h - how long somebody's files may be read: so long at once, and as long again in a minute */
 #ifndef PERFFLOW_INSPECT_ALLOWANCE_H
 #define PERFFLOW_INSPECT_ALLOWANCE_H
 

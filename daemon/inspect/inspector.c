@@ -213,7 +213,7 @@ static int exchange(struct inspector *inspector, struct call *call, int *ret_r, 
 
 static int say_enough(const struct inspector *inspector, const char *path, struct why *why)
 {
-	return why_say(why, INSPECTOR_FAILED, "'%s' was not read: reading for you has taken %llu s within a minute, and others wait",
+	return why_say(why, INSPECTOR_FAILED, "'%s' was not read: reading for you has taken %llu s within a minute, and that is the limit",
 		       path, (unsigned long long)(inspector->config.allowance->max_ns / NS_PER_S));
 }
 
