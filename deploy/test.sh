@@ -5,7 +5,8 @@
 #
 #     deploy/test.sh [CTEST-OPTION...]
 #
-# The tests that trace need root. With PERFFLOW_CI=1 a test that skips for want of a package fails.
+# The tests that trace need root. With PERFFLOW_CI=1 a test that skips for want of a package fails. In release each has a second
+# try, and what it said at the first is shown: a machine whose CPUs are taken away for a while is late with everything.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -21,5 +22,5 @@ done
 status=0
 ctest --preset sanitize "$@" || status=$?
 "${root[@]}" ctest --preset tsan "$@" || status=$?
-"${root[@]}" ctest --preset release "$@" || status=$?
+"${root[@]}" ctest --preset release --repeat until-pass:2 "$@" || status=$?
 exit "$status"

@@ -641,7 +641,7 @@ int daemon_run(const struct daemon_config *config)
 		return EXIT_FAILURE;
 	}
 
-	r = turn_run_loop(daemon.loop);
+	r = turn_run_shared_loop(daemon.loop);
 	if (r >= 0)
 		sd_event_get_exit_code(daemon.loop, &status);
 	else

@@ -3,7 +3,7 @@
  * control/runner.c - a session on a thread and a loop of its own
  *
  * The descriptor by which the thread is told to stop stays readable: also who waits for a reader of binaries sees it, now or
- * later.
+ * later. The loop hears of each time that it is written to.
  */
 #include "control/runner.h"
 
@@ -97,10 +97,8 @@ static int watch_stop(struct runner *runner)
 	runner->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (runner->stop_fd < 0)
 		return -errno;
-	r = sd_event_add_io(runner->loop, &runner->stop_source, runner->stop_fd, EPOLLIN, on_stop, runner);
-	if (r >= 0)
-		r = sd_event_source_set_priority(runner->stop_source, SD_EVENT_PRIORITY_NORMAL + 1);
-	return r < 0 ? r : sd_event_source_set_enabled(runner->stop_source, SD_EVENT_ONESHOT);
+	r = sd_event_add_io(runner->loop, &runner->stop_source, runner->stop_fd, EPOLLIN | EPOLLET, on_stop, runner);
+	return r < 0 ? r : sd_event_source_set_priority(runner->stop_source, SD_EVENT_PRIORITY_NORMAL + 1);
 }
 
 static int prepare(struct runner *runner)
@@ -150,8 +148,8 @@ void runner_stop(struct runner *runner, const char *reason)
 static void join(struct runner *runner)
 {
 	runner->is_abandoned = true;
-	sd_event_source_set_enabled(runner->stop_source, SD_EVENT_ONESHOT);
 	runner_stop(runner, "daemon stopped");
+	eventfd_write(runner->stop_fd, 1); /* once more, where it was stopped already */
 	turn_give();
 	pthread_join(runner->thread, NULL);
 	turn_take();

@@ -402,6 +402,8 @@ int inspector_open(void *userdata, const char *path, struct binary **ret_binary,
 		return why_say(why, INSPECTOR_FAILED, "'%s' was not read: its reader has failed before", path);
 	call.binary = binary;
 	put_file(&call.writer, binary);
+	if (strncmp(path, "/proc/self/fd/", 14) == 0 && binary->location[0])
+		path = binary->location;
 	r = finish_call(inspector, &call, path, why);
 	wire_writer_done(&call.writer);
 	if (r >= 0)

@@ -6,10 +6,12 @@
 #include "session/session_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "probe/attach_scope.h"
 #include "session/weave_report.h"
@@ -67,17 +69,17 @@ int session_weave(struct session *session, const struct binary *program, const c
 }
 
 /* Returns 1 if the libraries of the file were looked for before, and notes that they are. */
-static int note_search(struct session *session, const char *file)
+static int note_search(struct session *session, const char *file, uint64_t *ret_key)
 {
-	uint64_t identity[2], key;
+	uint64_t identity[2];
 	struct stat status;
 
 	if (stat(file, &status) < 0)
 		return -errno;
 	identity[0] = status.st_dev;
 	identity[1] = status.st_ino;
-	key = hash_bytes(identity, sizeof(identity));
-	return hash_find(&session->searched, key) ? 1 : hash_put(&session->searched, key, session);
+	*ret_key = hash_bytes(identity, sizeof(identity));
+	return hash_find(&session->searched, *ret_key) ? 1 : hash_put(&session->searched, *ret_key, session);
 }
 
 /* Functions that were in use before they were woven. */
@@ -97,14 +99,19 @@ static void note_late(struct session *session, uint32_t first, uint32_t n, uint6
 /* The file with all that it would load, which tells how the returns of each can be seen; nothing if it was looked for before. */
 static int find_late(struct session *session, pid_t pid, const char *file, const char *path, struct strings *paths, struct why *why)
 {
+	uint64_t key = 0;
 	int r;
 
-	r = note_search(session, file);
+	r = note_search(session, file, &key);
 	if (r)
 		return r < 0 ? r : 0;
 	r = weave_search_program(&session->weave, pid, path, paths, why);
 	if (r == -ENOMEM || r == -ENOEXEC)
 		return r;
+	if (access(file, F_OK) < 0) { /* gone with its process: the next one is another chance */
+		hash_remove(&session->searched, key);
+		return -ENOENT;
+	}
 	if (r < 0 && !session->weave.distrust)
 		session->weave.distrust = "what the program is made of could not be found";
 	return strings_add(paths, file);
@@ -161,15 +168,17 @@ static bool is_foreign(const struct session *session, pid_t pid)
 
 static void on_mapping(const struct mapping *mapping, void *userdata)
 {
+	_cleanup_close_ int fd = -1; /* the process may end before all that it would load is found */
 	struct session *session = userdata;
 	char file[PATH_MAX + 32];
 
 	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino) || is_foreign(session, mapping->pid))
 		return;
+	snprintf(file, sizeof(file), "/proc/%d/root%s", mapping->pid, mapping->path);
 	if (is_in_our_root(mapping))
 		snprintf(file, sizeof(file), "%s", mapping->path);
-	else
-		snprintf(file, sizeof(file), "/proc/%d/root%s", mapping->pid, mapping->path);
+	else if (!session->is_restricted && (fd = open(file, O_PATH | O_CLOEXEC)) >= 0)
+		snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
 	weave_late(session, mapping->pid, file, mapping->path, mapping->time_ns);
 }
 

@@ -30,7 +30,21 @@ void turn_give(void)
 	pthread_mutex_unlock(&lock);
 }
 
-static int wait_for(sd_event *loop)
+static int wait_alone(sd_event *loop)
+{
+	int r;
+
+	turn_give();
+	r = sd_event_wait(loop, UINT64_MAX);
+	turn_take();
+	return r;
+}
+
+/*
+ * While others have the turn the loop is not looked into. It is asked twice what is ready so, which is not for the
+ * descriptors of perf events: these tell it once.
+ */
+static int wait_shared(sd_event *loop)
 {
 	struct pollfd fd = { .fd = sd_event_get_fd(loop), .events = POLLIN };
 	int r;
@@ -40,23 +54,30 @@ static int wait_for(sd_event *loop)
 	turn_give();
 	r = poll(&fd, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 	turn_take();
-	return r;
+	return r < 0 ? r : sd_event_wait(loop, 0);
 }
 
-int turn_run_loop(sd_event *loop)
+static int run_loop(sd_event *loop, int (*wait)(sd_event *loop))
 {
 	while (sd_event_get_state(loop) != SD_EVENT_FINISHED) {
 		int r = sd_event_prepare(loop);
 
-		if (r == 0) {
-			r = wait_for(loop);
-			if (r == 0)
-				r = sd_event_wait(loop, 0);
-		}
+		if (r == 0)
+			r = wait(loop);
 		if (r > 0)
 			r = sd_event_dispatch(loop);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+int turn_run_loop(sd_event *loop)
+{
+	return run_loop(loop, wait_alone);
+}
+
+int turn_run_shared_loop(sd_event *loop)
+{
+	return run_loop(loop, wait_shared);
 }

@@ -15,9 +15,10 @@ void turn_take(void);
 void turn_give(void);
 
 /*
- * As sd_event_loop(), for who has the turn and gives it away while the loop has nothing to do. Whoever changes the loop of
- * another thread wakes it by a descriptor that it watches. Returns 0, or what is wrong with the loop.
+ * As sd_event_loop(), for who has the turn and gives it away while the loop has nothing to do. Other threads change nothing
+ * in the loop; or it is shared: then who does that wakes it, by a descriptor that it watches. Returns 0, or what is wrong.
  */
 int turn_run_loop(sd_event *loop);
+int turn_run_shared_loop(sd_event *loop);
 
 #endif

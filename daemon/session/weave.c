@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "binary/loader.h"
 #include "binary/process.h"
@@ -401,6 +402,8 @@ int weave_file(struct weave *weave, const char *path, struct why *why)
 	if (r < 0)
 		return r;
 	r = open_file(weave, path, &binary, why);
+	if (r == 0 && access(path, F_OK) < 0) /* gone with its process, it may come again */
+		hash_remove(&weave->seen, file_key(status.st_dev, status.st_ino));
 	if (r <= 0)
 		return r;
 	r = note_identity(weave, binary);

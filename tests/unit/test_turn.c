@@ -89,7 +89,7 @@ static void a_loop_waits_without_the_turn_and_does_what_another_thread_gave_it(v
 	assert_int_equal(sd_event_new(&looping.loop), 0);
 	assert_true(sd_event_add_io(looping.loop, NULL, looping.wake_fd, EPOLLIN, on_wake, &looping) >= 0);
 	assert_int_equal(thread_start(&thread, "elsewhere", defer_from_elsewhere, &looping), 0);
-	assert_int_equal(turn_run_loop(looping.loop), 0);
+	assert_int_equal(turn_run_shared_loop(looping.loop), 0);
 	turn_give();
 	pthread_join(thread, NULL);
 	assert_true(looping.is_run);
