@@ -657,6 +657,29 @@ static __always_inline int enter(struct task_struct *task, struct pt_regs *ctx, 
 	return wanted;
 }
 
+/*
+ * What the kernel keeps while a program runs for a probe. Reading there which probe it is, and whether at the return, is cheaper
+ * than two calls: on many processors each return has become dear. The daemon tries whether it is right here: see on_check().
+ */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
+#define HAS_RUN_CONTEXT                                                                                                          \
+	(bpf_ksym_exists(bpf_rdonly_cast) && bpf_core_field_exists(struct task_struct, bpf_ctx) &&                              \
+	 bpf_core_field_exists(struct bpf_uprobe_multi_run_ctx, session_ctx) &&                                                  \
+	 bpf_core_field_exists(struct bpf_session_run_ctx, is_return) && bpf_core_field_exists(struct bpf_uprobe, cookie))
+
+static __always_inline const struct bpf_uprobe_multi_run_ctx *run_context(struct task_struct *task)
+{
+	return bpf_rdonly_cast(task->bpf_ctx, bpf_core_type_id_kernel(struct bpf_uprobe_multi_run_ctx));
+}
+
+static __always_inline __u64 attach_cookie(struct task_struct *task, struct pt_regs *ctx)
+{
+	if (!HAS_RUN_CONTEXT || !reads_run_context)
+		return bpf_get_attach_cookie(ctx);
+	return run_context(task)->uprobe->cookie;
+}
+
 static __always_inline int leave(struct task_struct *task, struct pt_regs *ctx, bool is_session)
 {
 	struct pf_thread *thread = thread_in_scope(task);
@@ -664,16 +687,18 @@ static __always_inline int leave(struct task_struct *task, struct pt_regs *ctx, 
 	if (!thread)
 		return 0;
 	hit_begin(thread);
-	span_close(task, thread, ctx, PT_REGS_SP(ctx), is_session ? ANY_JOINPOINT : bpf_get_attach_cookie(ctx), false);
+	span_close(task, thread, ctx, PT_REGS_SP(ctx), is_session ? ANY_JOINPOINT : attach_cookie(task, ctx), false);
 	if (thread->hit_ns)
-		hit_look(thread, bpf_get_attach_cookie(ctx), PF_HIT_RETURN);
+		hit_look(thread, attach_cookie(task, ctx), PF_HIT_RETURN);
 	return 0;
 }
 
 SEC("uprobe")
 int on_entry(struct pt_regs *ctx)
 {
-	enter(bpf_get_current_task_btf(), ctx, bpf_get_attach_cookie(ctx));
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	enter(task, ctx, attach_cookie(task, ctx));
 	return 0;
 }
 
@@ -725,7 +750,7 @@ int on_exit_site(struct pt_regs *ctx)
 	if (!thread)
 		return 0;
 	hit_begin(thread);
-	cookie = bpf_get_attach_cookie(ctx);
+	cookie = attach_cookie(task, ctx);
 	exit_site(task, thread, ctx, cookie);
 	if (thread->hit_ns)
 		hit_look(thread, cookie, cookie & PF_COOKIE_EXIT_JUMP ? PF_HIT_JUMP : PF_HIT_EXIT);
@@ -739,22 +764,6 @@ extern bool bpf_session_is_return___before_7_0(void) __ksym __weak;
 static __always_inline bool is_at_return(struct pt_regs *ctx)
 {
 	return bpf_ksym_exists(bpf_session_is_return) ? bpf_session_is_return(ctx) : bpf_session_is_return___before_7_0();
-}
-
-/*
- * What the kernel keeps while a program runs for a probe. Reading there which probe it is, and whether at the return, is cheaper
- * than two calls: on many processors each return has become dear. The daemon tries whether it is right here: see on_check().
- */
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
-
-#define HAS_RUN_CONTEXT                                                                                                          \
-	(bpf_ksym_exists(bpf_rdonly_cast) && bpf_core_field_exists(struct task_struct, bpf_ctx) &&                              \
-	 bpf_core_field_exists(struct bpf_uprobe_multi_run_ctx, session_ctx) &&                                                  \
-	 bpf_core_field_exists(struct bpf_session_run_ctx, is_return) && bpf_core_field_exists(struct bpf_uprobe, cookie))
-
-static __always_inline const struct bpf_uprobe_multi_run_ctx *run_context(struct task_struct *task)
-{
-	return bpf_rdonly_cast(task->bpf_ctx, bpf_core_type_id_kernel(struct bpf_uprobe_multi_run_ctx));
 }
 
 SEC("uprobe")
