@@ -135,6 +135,7 @@ boot() {
 		echo "export TESTS='${KERNELS_TESTS:-$(tests_of "$version")}' PERFFLOW_KERNEL=$version"
 		echo "export PERFFLOW_BUILD=$build"
 	} >"$work/root/settings"
+	cp "$cache/$version/overlay.ko" "$work/root/"
 	(cd "$work/root" && find . | cpio -o -H newc --quiet) >"$work/initrd"
 	# no_timer_check: on a busy machine the guest's timer comes so late that the kernel takes it for broken
 	timeout -k 5 "${KERNELS_LIMIT_S:-600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 2048 -smp 2 -nodefaults -nographic -no-reboot \
@@ -151,7 +152,7 @@ boot() {
 }
 
 [ "$(uname -m)" = x86_64 ] || { echo "SKIPPED: the kernels are those of x86-64"; exit 77; }
-for program in qemu-system-x86_64 busybox cpio setpriv python3 apt-get dpkg-deb; do
+for program in qemu-system-x86_64 busybox cpio setpriv python3 apt-get dpkg-deb xz; do
 	PATH=$PATH:/usr/sbin command -v $program >/dev/null || cannot "needs $program"
 done
 # QEMU 7.2 of Debian 12 crashes Linux 6.12 in half of the boots.
@@ -162,7 +163,7 @@ qemu_version=$(qemu-system-x86_64 --version | sed -n 's/.*version \([0-9]*\).*/\
 [ $# -gt 0 ] || set -- 5.10 6.1 6.12 7.3
 for version in "$@"; do
 	suite=$(suite_of "$version")
-	[ -e "$cache/$version/vmlinuz" ] || "$here/fetch.sh" "$suite" "$cache/$version" || cannot "there is no Linux $version"
+	[ -e "$cache/$version/overlay.ko" ] || "$here/fetch.sh" "$suite" "$cache/$version" || cannot "there is no Linux $version"
 done
 make_root
 failed=0
