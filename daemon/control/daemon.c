@@ -291,6 +291,8 @@ int daemon_start_session(struct daemon *daemon, const struct session_config *con
 		session_config_close(config);
 		return -ENOMEM;
 	}
+	while (daemon->n_sessions - daemon_n_running(daemon) >= DAEMON_KEPT_SESSIONS)
+		daemon_forget_oldest(daemon); /* before there is a new thread: it may give the turn away */
 	*session = (struct daemon_session){
 		.daemon = daemon,
 		.id = daemon->last_id + 1,
@@ -302,9 +304,6 @@ int daemon_start_session(struct daemon *daemon, const struct session_config *con
 	r = runner_new(session->id, config, &runner_ops, session, &session->runner);
 	if (r < 0)
 		return r;
-
-	while (daemon->n_sessions - daemon_n_running(daemon) >= DAEMON_KEPT_SESSIONS)
-		daemon_forget_oldest(daemon);
 	daemon->last_id = session->id;
 	daemon->sessions[daemon->n_sessions++] = take_ptr(session);
 	daemon_notify_status(daemon);

@@ -183,7 +183,7 @@ int attach_open(const struct attach_config *config, struct attach **ret_attach, 
 	r = config->only ? attach_open_links(attach, why) : 0;
 	if (r < 0)
 		return r;
-	attach->bpf->bss->reads_run_context = attach->has_session && run_context_is_right(attach->bpf);
+	attach->bpf->bss->reads_run_context = attach->has_multi && attach->has_session && run_context_is_right(attach->bpf);
 	r = set_program(attach, config->program, why);
 	if (r < 0)
 		return r;
