@@ -8,6 +8,7 @@
 #include "control/runner.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -174,4 +175,5 @@ void runner_free(struct runner *runner)
 	session_free(runner->session); /* which completes its trace */
 	free(runner->reason);
 	free(runner);
+	malloc_trim(0); /* its threads' arenas keep what they freed, and the next session's may take others */
 }
