@@ -30,7 +30,9 @@ struct pf_cpu {
 	__u64 wake_from; /* the consumer of its ring is woken again when it has read up to there */
 	__u64 per_cpu_offset; /* what is to be added to the address of a kernel variable that each CPU has; 0: not known */
 	__u64 address; /* see address_of() */
-	__u64 unused[3]; /* no two CPUs share a cache line */
+	__u64 run_queue; /* the address of the kernel's for this CPU, 0: not known */
+	__u32 place; /* of the thread that met a probe here last */
+	__u32 unused[3]; /* no two CPUs share a cache line */
 };
 _Static_assert(sizeof(struct pf_cpu) % 64 == 0, "the daemon maps an array of these");
 

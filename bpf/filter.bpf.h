@@ -4,6 +4,7 @@
 #define PERFFLOW_FILTER_BPF_H
 
 #include "identity.bpf.h"
+#include "place.bpf.h"
 #include "user.bpf.h"
 
 static __always_inline bool process_may_be_in_scope(__u32 tgid)
@@ -67,7 +68,7 @@ static __noinline struct pf_thread *thread_first_seen(struct task_struct *task)
 	if (!process)
 		return NULL;
 
-	thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	thread = thread_make(task);
 	if (!thread) {
 		lose(PF_LOST_NO_THREAD_STATE, 0, task->tgid);
 		return NULL;
@@ -88,20 +89,44 @@ static __noinline int thread_introduce(struct task_struct *task, struct pf_threa
 	return 0;
 }
 
-/* The state of the present thread, or NULL where nothing is to be recorded of it. */
-static __always_inline struct pf_thread *thread_in_scope(struct task_struct *task)
+static __always_inline void cpu_note_place(const struct pf_thread *thread)
 {
-	struct pf_thread *thread;
+	struct pf_cpu *cpu = this_cpu();
+
+	if (cpu && thread->place)
+		cpu->place = thread->place - 1;
+}
+
+/* The state of the present thread, or NULL where nothing is to be recorded of it. */
+static __always_inline struct pf_thread *thread_find(struct task_struct *task)
+{
+	struct pf_thread *thread = thread_of(task);
+
+	if (!thread)
+		thread = thread_first_seen(task);
+	if (!thread)
+		return NULL;
+	if (!thread->is_named)
+		thread_introduce(task, thread);
+	if (has_places)
+		cpu_note_place(thread);
+	return thread;
+}
+
+static __always_inline struct pf_thread *thread_in_scope(struct task_struct **ret_task)
+{
+	struct pf_thread *thread = NULL;
 
 	if (!is_armed)
 		return NULL;
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
-	if (!thread)
-		thread = thread_first_seen(task);
-	if (only_one_user && thread && !user_admits(task, thread))
+	if (has_places)
+		thread = thread_at_hand(ret_task);
+	if (!thread) {
+		*ret_task = bpf_get_current_task_btf();
+		thread = thread_find(*ret_task);
+	}
+	if (only_one_user && thread && !user_admits(*ret_task, thread))
 		return NULL;
-	if (thread && !thread->is_named)
-		thread_introduce(task, thread);
 	return thread;
 }
 

@@ -187,6 +187,7 @@ struct uprobe_task {
 } __kernel_type;
 
 struct sched_entity {
+	struct cfs_rq *cfs_rq;
 	__u64 exec_start;	/* on the scheduler's clock, when that was last brought up to date */
 	__u64 sum_exec_runtime; /* the kernel's own count of CPU time, up to date when the task leaves the CPU */
 	__u64 prev_sum_exec_runtime; /* what it was when the task came to the CPU; not kept for real-time tasks */
@@ -235,6 +236,14 @@ struct task_struct {
 	struct task_io_accounting ioac;
 	struct css_set *cgroups;
 	const struct cred *cred, *real_cred;
+} __kernel_type;
+
+struct rq {
+	struct task_struct *curr; /* that has the CPU */
+} __kernel_type;
+
+struct cfs_rq {
+	struct rq *rq; /* of the CPU */
 } __kernel_type;
 
 struct bpf_array {

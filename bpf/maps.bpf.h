@@ -30,6 +30,21 @@ struct {
 	__type(value, struct pf_thread);
 } threads __weak SEC(".maps");
 
+/* Of some threads the state is in a place here: see place.bpf.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set before load */
+	__type(key, __u32);
+	__type(value, struct pf_thread);
+} places __weak SEC(".maps");
+
+/* Numbers of places that no thread has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1); /* set before load */
+	__type(value, __u32);
+} free_places __weak SEC(".maps");
+
 /* The processes in scope, by pid. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -137,6 +152,7 @@ const volatile __u32 session_bit __weak = 0;   /* its bit among those of the dis
 const volatile __u32 tells_next __weak = 0;    /* its hook is called by the dispatcher, and not attached */
 const volatile __u32 with_sched __weak = 0;    /* each switch of a CPU is sent, and each wake-up in scope */
 
+const volatile __u32 has_places __weak = 0;    /* some threads have one */
 const volatile __u32 has_budget __weak = 0;    /* functions may be limited, and links replaced */
 
 /* With has_budget: whether `limits` has anything in it, and what is replaced. */

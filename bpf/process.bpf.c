@@ -73,10 +73,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (only_one_user)
 		change_send(PF_CHANGE_BORN, child->tgid);
 
-	parent_thread = bpf_task_storage_get(&threads, parent, NULL, 0);
+	parent_thread = thread_of(parent);
 	if (!parent_thread || !parent_thread->depth)
 		return 0;
-	child_thread = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	child_thread = thread_make(child);
 	if (!child_thread) {
 		lose(PF_LOST_NO_THREAD_STATE, 0, child->tgid);
 		return 0;
@@ -131,7 +131,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	process = process_in_scope(tgid);
 	if (!process)
 		return 0;
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	thread = thread_of(task);
 	if (thread && thread_end_spans(task, thread, (__u64)tgid << 32 | (__u32)old_pid, SPAN_HOW(0, PF_END_EXEC)))
 		thread->is_ending = 0;
 	has_left = only_one_user && !task_is_own(task);
@@ -141,6 +141,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 		process_end(task, process, true);
 		if (thread)
 			slot_release(thread);
+		thread_leave_place(task);
 		bpf_task_storage_delete(&threads, task);
 		return 0;
 	}
@@ -178,13 +179,15 @@ static __always_inline enum pf_end thread_end_kind(struct task_struct *task, boo
 int thread_end(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pf_thread *thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct pf_thread *thread = thread_of(task);
 	bool is_last = BPF_CORE_READ(task, signal, live.counter) == 0;
 	bool is_hidden = only_one_user && !task_is_own(task);
 	struct pf_process *process;
 
-	if (thread && (is_hidden || thread_end_spans(task, thread, task_ids(task), SPAN_HOW(0, thread_end_kind(task, is_last)))))
+	if (thread && (is_hidden || thread_end_spans(task, thread, task_ids(task), SPAN_HOW(0, thread_end_kind(task, is_last))))) {
 		slot_release(thread);
+		thread_leave_place(task);
+	}
 	process = process_in_scope(task->tgid);
 	if (!process || !is_last)
 		return 0;
@@ -239,7 +242,7 @@ int on_stop(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	thread = thread_of(task);
 	if (!thread || !thread->depth || (only_one_user && !task_is_own(task)))
 		return 0;
 	thread_note_wakeup(thread, task);

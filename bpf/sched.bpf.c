@@ -36,7 +36,7 @@ static __always_inline void switch_out(struct task_struct *prev, __u32 state, __
 	if (!process || (only_one_user && !task_is_own(prev)))
 		return;
 	__sync_fetch_and_add(&process->oncpu_ns, process_slice(process, came_ns, now_ns));
-	thread = bpf_task_storage_get(&threads, prev, NULL, 0);
+	thread = thread_of(prev);
 	if (!thread)
 		return;
 	*ret_thread = thread;
@@ -45,7 +45,7 @@ static __always_inline void switch_out(struct task_struct *prev, __u32 state, __
 
 static __always_inline void switch_in(struct task_struct *next, __u64 now_ns)
 {
-	struct pf_thread *thread = bpf_task_storage_get(&threads, next, NULL, 0);
+	struct pf_thread *thread = thread_of(next);
 
 	if (thread)
 		thread_come(thread, now_ns);
@@ -164,7 +164,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 		return 0;
 	if (!is_interrupt(ctx, current)) {
 		waker.ids = task_ids(current);
-		thread = bpf_task_storage_get(&threads, current, NULL, 0);
+		thread = thread_of(current);
 		if (thread) /* no call of its own begins at that moment */
 			waker.time_ns = thread_mark(thread, waker.time_ns);
 	}
@@ -182,7 +182,7 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 		return 0;
 	if (with_sched && process_in_scope(task->tgid))
 		emit_wake(task);
-	thread = bpf_task_storage_get(&threads, task, NULL, 0);
+	thread = thread_of(task);
 	if (thread && (thread->state == PF_THREAD_BLOCKED || thread->state == PF_THREAD_IO))
 		thread_change(thread, PF_THREAD_RUNNABLE, bpf_ktime_get_boot_ns());
 	return 0;
@@ -213,14 +213,25 @@ static __always_inline __u64 own_per_cpu_offset(struct pf_cpu *cpu)
 	return here && common ? address_of(cpu, here) - common : 0;
 }
 
+static __always_inline __u64 own_run_queue(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct rq *queue = BPF_CORE_READ(task, se.cfs_rq, rq);
+
+	return BPF_CORE_READ(queue, curr) == task ? (__u64)queue : 0;
+}
+
 /* Run by the daemon on each CPU when the session begins. */
 SEC("raw_tp/sched_switch")
 int on_cpu_present(void *ctx)
 {
 	struct pf_cpu *cpu = this_cpu();
 
-	if (cpu)
+	if (cpu) {
 		cpu->per_cpu_offset = own_per_cpu_offset(cpu);
+		if (has_places)
+			cpu->run_queue = own_run_queue();
+	}
 	hw_switch(NULL);
 	return 0;
 }

@@ -643,13 +643,10 @@ static __always_inline int entered(struct task_struct *task, struct pf_thread *t
 	return span_open(task, thread, ctx, cookie);
 }
 
-static __always_inline int enter(struct task_struct *task, struct pt_regs *ctx, __u64 cookie)
+static __always_inline int enter(struct task_struct *task, struct pf_thread *thread, struct pt_regs *ctx, __u64 cookie)
 {
-	struct pf_thread *thread = thread_in_scope(task);
 	int wanted;
 
-	if (!thread)
-		return RETURN_NOT_WANTED;
 	hit_begin(thread);
 	wanted = entered(task, thread, ctx, cookie);
 	if (thread->hit_ns)
@@ -661,8 +658,6 @@ static __always_inline int enter(struct task_struct *task, struct pt_regs *ctx, 
  * What the kernel keeps while a program runs for a probe. Reading there which probe it is, and whether at the return, is cheaper
  * than two calls: on many processors each return has become dear. The daemon tries whether it is right here: see on_check().
  */
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
-
 #define HAS_RUN_CONTEXT                                                                                                          \
 	(bpf_ksym_exists(bpf_rdonly_cast) && bpf_core_field_exists(struct task_struct, bpf_ctx) &&                              \
 	 bpf_core_field_exists(struct bpf_uprobe_multi_run_ctx, session_ctx) &&                                                  \
@@ -680,32 +675,34 @@ static __always_inline __u64 attach_cookie(struct task_struct *task, struct pt_r
 	return run_context(task)->uprobe->cookie;
 }
 
-static __always_inline int leave(struct task_struct *task, struct pt_regs *ctx, bool is_session)
+static __always_inline void leave(struct task_struct *task, struct pf_thread *thread, struct pt_regs *ctx, bool is_session)
 {
-	struct pf_thread *thread = thread_in_scope(task);
-
-	if (!thread)
-		return 0;
 	hit_begin(thread);
 	span_close(task, thread, ctx, PT_REGS_SP(ctx), is_session ? ANY_JOINPOINT : attach_cookie(task, ctx), false);
 	if (thread->hit_ns)
 		hit_look(thread, attach_cookie(task, ctx), PF_HIT_RETURN);
-	return 0;
 }
 
 SEC("uprobe")
 int on_entry(struct pt_regs *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task;
+	struct pf_thread *thread = thread_in_scope(&task);
 
-	enter(task, ctx, attach_cookie(task, ctx));
+	if (thread)
+		enter(task, thread, ctx, attach_cookie(task, ctx));
 	return 0;
 }
 
 SEC("uretprobe")
 int on_return(struct pt_regs *ctx)
 {
-	return leave(bpf_get_current_task_btf(), ctx, false);
+	struct task_struct *task;
+	struct pf_thread *thread = thread_in_scope(&task);
+
+	if (thread)
+		leave(task, thread, ctx, false);
+	return 0;
 }
 
 /* Whether a conditional jump is about to be taken. */
@@ -743,8 +740,8 @@ static __always_inline void exit_site(struct task_struct *task, struct pf_thread
 SEC("uprobe")
 int on_exit_site(struct pt_regs *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pf_thread *thread = thread_in_scope(task);
+	struct task_struct *task;
+	struct pf_thread *thread = thread_in_scope(&task);
 	__u64 cookie;
 
 	if (!thread)
@@ -769,13 +766,17 @@ static __always_inline bool is_at_return(struct pt_regs *ctx)
 SEC("uprobe")
 int on_call(struct pt_regs *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	const struct bpf_uprobe_multi_run_ctx *context;
+	struct task_struct *task;
+	struct pf_thread *thread = thread_in_scope(&task);
+	bool is_return;
 
-	if (!HAS_RUN_CONTEXT || !reads_run_context)
-		return is_at_return(ctx) ? leave(task, ctx, true) : enter(task, ctx, bpf_get_attach_cookie(ctx));
-	context = run_context(task);
-	return context->session_ctx.is_return ? leave(task, ctx, true) : enter(task, ctx, context->uprobe->cookie);
+	if (!thread)
+		return RETURN_NOT_WANTED;
+	is_return = HAS_RUN_CONTEXT && reads_run_context ? run_context(task)->session_ctx.is_return : is_at_return(ctx);
+	if (!is_return)
+		return enter(task, thread, ctx, attach_cookie(task, ctx));
+	leave(task, thread, ctx, true);
+	return RETURN_WANTED;
 }
 
 __u64 n_contexts_right = 0, n_contexts_wrong = 0;

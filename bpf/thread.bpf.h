@@ -72,6 +72,8 @@ struct pf_thread {
 	__u32 hit_switches; /* n_switches at that time */
 	__u32 is_ending;  /* somebody ends all that is open */
 	__u64 region_sp; /* where the youngest region that has a frame began */
+	__u64 task;	 /* where it has a place: the address of its task, 0 when it has ended */
+	__u32 place;	 /* 1 + its place in the array of those that are found without a call, 0: none */
 	/* What was found out of an entry, before its frame is pushed. */
 	__u32 entering_atoms, entering_sets;
 	__u32 entering_flags, entering_kind;
@@ -245,11 +247,11 @@ __weak __noinline int thread_arrived(struct pf_thread *thread, __u64 exec_ns, __
 /* The same for the present thread, which is on the CPU: once, unless it was preempted meanwhile. */
 static __always_inline void clocks_read_own(struct pf_clocks *clocks, struct pf_thread *thread)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task;
 	__u32 n_switches;
 
 	if (thread->blocked_ns)
-		thread_settle(thread, task_delay_ns(task));
+		thread_settle(thread, task_delay_ns(bpf_get_current_task_btf()));
 	n_switches = PF_READ_ONCE(thread->n_switches);
 	pf_barrier();
 	clocks->now_ns = bpf_ktime_get_boot_ns();
@@ -258,6 +260,7 @@ static __always_inline void clocks_read_own(struct pf_clocks *clocks, struct pf_
 	clocks->io_ns = thread->io_ns;
 	pf_barrier();
 	if (thread->state != PF_THREAD_ONCPU) {
+		task = bpf_get_current_task_btf();
 		thread_arrived(thread, task->se.sum_exec_runtime, task->se.exec_start, task_delay_ns(task));
 		clocks_read(clocks, thread);
 	} else if (n_switches != PF_READ_ONCE(thread->n_switches)) {

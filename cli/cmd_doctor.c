@@ -62,6 +62,8 @@ static const struct {
 			       "no run_delay (CONFIG_SCHED_INFO): each wake-up of the machine is looked at"},
 	[FEATURE_RUN_CONTEXT] = {false, "a probe's program reads which probe it runs for",
 				 "no such view of the kernel: a call takes some 60 ns more"},
+	[FEATURE_CURRENT_TASK] = {false, "a probe's program reads which thread it runs in",
+				  "no such view of the scheduler: a call takes some 100 ns more"},
 	[FEATURE_UPROBE_SYSCALL] = {false, "a probe on a 5-byte nop is a system call, not a trap",
 				    "no uprobe system call (Linux 6.18, x86): a probe on a 5-byte "
 				    "nop costs a trap as any other"},

@@ -17,6 +17,9 @@
 #define MIN_SLOTS 1024 /* threads that can have arguments or metrics under way at once, and */
 #define SLOTS_PER_CPU 64
 #define MAX_SLOTS 2048
+#define MIN_PLACES 64 /* threads whose state a probe finds without a call, and */
+#define PLACES_PER_CPU 4
+#define MAX_PLACES 1024
 #define MIN_HITS 4096 /* functions of threads whose hits are counted at once, and */
 #define HITS_PER_CPU 256
 #define MAX_LIMITS 4096 /* functions that are or were limited */
@@ -29,6 +32,15 @@ static uint32_t n_slots_for(const struct attach *attach, const struct attach_con
 	if (!config->has_items && !config->metrics)
 		return 1;
 	return n < MAX_SLOTS ? n : MAX_SLOTS;
+}
+
+static uint32_t n_places_for(const struct attach *attach)
+{
+	size_t n = MIN_PLACES + PLACES_PER_CPU * attach->n_cpus;
+
+	if (!feature_is_there(FEATURE_CURRENT_TASK))
+		return 1;
+	return n < MAX_PLACES ? n : MAX_PLACES;
 }
 
 /* Of a table that forgets what was not used for long each CPU has a share of its own. */
@@ -78,6 +90,8 @@ static int set_sizes(struct attach *attach, const struct attach_config *config)
 		{ bpf->maps.hw_bases, attach->n_cpus },
 		{ bpf->maps.slots, n_slots_for(attach, config) },
 		{ bpf->maps.free_slots, n_slots_for(attach, config) },
+		{ bpf->maps.places, n_places_for(attach) },
+		{ bpf->maps.free_places, n_places_for(attach) },
 		{ bpf->maps.hw_counters, (config->n_hw ?: 1) * attach->n_cpus },
 		{ bpf->maps.hits, n_hits_for(attach) },
 		{ bpf->maps.limits, config->has_budget ? MAX_LIMITS : 1 },
@@ -99,6 +113,7 @@ static int set_sizes(struct attach *attach, const struct attach_config *config)
 	bpf->rodata->session_bit = dispatch_bit(attach->dispatch);
 	bpf->rodata->tells_next = dispatch_can_call(attach->dispatch);
 	bpf->rodata->by_run_delay = !config->with_sched && feature_is_there(FEATURE_RUN_DELAY);
+	bpf->rodata->has_places = feature_is_there(FEATURE_CURRENT_TASK);
 	bpf->rodata->has_budget = config->has_budget;
 	bpf->rodata->ring_mask = attach->n_rings - 1;
 	bpf->rodata->wakeup_bytes = config->ring_bytes / 4;
@@ -156,10 +171,9 @@ static int make_rings(struct attach *attach, size_t ring_bytes)
 	return 0;
 }
 
-static int fill_slots(struct attach *attach)
+/* With the numbers of all that there are. */
+static int fill(struct bpf_map *map)
 {
-	struct bpf_map *map = attach->bpf->maps.free_slots;
-
 	for (uint32_t i = bpf_map__max_entries(map); i-- > 0;)
 		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, BPF_ANY) < 0)
 			return -errno;
@@ -215,7 +229,9 @@ int attach_load(struct attach *attach, const struct attach_config *config, struc
 	r = map_cpus(attach);
 	if (r < 0)
 		return why_set(why, r, "cannot map the kernel side's counters");
-	r = fill_slots(attach);
+	r = fill(attach->bpf->maps.free_slots);
+	if (r >= 0)
+		r = fill(attach->bpf->maps.free_places);
 	if (r < 0)
 		return why_set(why, r, "cannot set up the kernel side's records");
 	r = prepare_losses(attach);

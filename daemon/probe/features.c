@@ -156,19 +156,24 @@ static int probe_uprobe_session(void)
 	return probe_link(LINK_UPROBE_SESSION);
 }
 
-/* As it is where the kernel has scheduler statistics or delay accounting (CONFIG_SCHED_INFO). */
-static int probe_run_delay(void)
+static bool kernel_has_member(const char *structure, const char *member)
 {
 	struct btf *kernel = btf__load_vmlinux_btf();
 	const struct btf_type *type;
-	int id = kernel ? btf__find_by_name_kind(kernel, "sched_info", BTF_KIND_STRUCT) : -1;
+	int id = kernel ? btf__find_by_name_kind(kernel, structure, BTF_KIND_STRUCT) : -1;
 	bool is_there = false;
 
 	type = id > 0 ? btf__type_by_id(kernel, id) : NULL;
 	for (int i = 0; type && i < btf_vlen(type); i++)
-		is_there |= strcmp(btf__name_by_offset(kernel, btf_members(type)[i].name_off), "run_delay") == 0;
+		is_there |= strcmp(btf__name_by_offset(kernel, btf_members(type)[i].name_off), member) == 0;
 	btf__free(kernel);
 	return is_there;
+}
+
+/* As it is where the kernel has scheduler statistics or delay accounting (CONFIG_SCHED_INFO). */
+static int probe_run_delay(void)
+{
+	return kernel_has_member("sched_info", "run_delay");
 }
 
 /* That it is as we read it is tried where it is used: see probe/run_context.h. */
@@ -176,6 +181,13 @@ static int probe_run_context(void)
 {
 	return probe_uprobe_session() == 1 &&
 	       libbpf_find_vmlinux_btf_id("bpf_rdonly_cast", 0) > 0;
+}
+
+/* From each task its CPU's run queue is found where the scheduler has groups (CONFIG_FAIR_GROUP_SCHED). */
+static int probe_current_task(void)
+{
+	return probe_uprobe_multi() == 1 && libbpf_find_vmlinux_btf_id("bpf_rdonly_cast", 0) > 0 &&
+	       kernel_has_member("cfs_rq", "rq");
 }
 
 int features_own_offset(void (*function)(void), unsigned long *ret_offset)
@@ -331,6 +343,7 @@ static const struct {
 	[FEATURE_TAIL_CALLS] = {"tail_calls", probe_tail_calls, true},
 	[FEATURE_RUN_DELAY] = {"run_delay", probe_run_delay, true},
 	[FEATURE_RUN_CONTEXT] = {"run_context", probe_run_context, true},
+	[FEATURE_CURRENT_TASK] = {"current_task", probe_current_task, true},
 	[FEATURE_UPROBE_SYSCALL] = {"uprobe_syscall", probe_uprobe_syscall},
 	[FEATURE_GATE] = {"gate", probe_gate, true},
 	[FEATURE_MEMBARRIER] = {"membarrier", probe_membarrier},

@@ -30,6 +30,7 @@ enum feature {
 				   (Linux 5.10 on x86, 6.0 on arm64) */
 	FEATURE_RUN_DELAY,	/* the kernel counts how long a thread waits for a CPU */
 	FEATURE_RUN_CONTEXT,	/* a program can read which probe it runs for, without a call */
+	FEATURE_CURRENT_TASK,	/* and which thread it runs in (Linux 6.6) */
 	FEATURE_UPROBE_SYSCALL, /* a probe on a 5-byte nop is a system call, not a trap (Linux 6.18,
 				   x86) */
 	FEATURE_GATE, /* a program can be held until it is woven (fanotify permission events) */

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from perfflow import TestCase, environment, main, perfflow, target  # noqa: E402
 
 NEEDED = ("attach_cookies", "tp_btf")  # of those that can be switched off
-SPARED = ("uprobe_multi", "multi_pid_filter", "uprobe_session", "run_context", "gate")
+SPARED = ("uprobe_multi", "multi_pid_filter", "uprobe_session", "run_context", "current_task", "gate")
 
 
 class Doctor(TestCase):
