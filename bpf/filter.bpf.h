@@ -89,45 +89,35 @@ static __noinline int thread_introduce(struct task_struct *task, struct pf_threa
 	return 0;
 }
 
-static __always_inline void cpu_note_place(const struct pf_thread *thread)
-{
-	struct pf_cpu *cpu = this_cpu();
-
-	if (cpu && thread->place)
-		cpu->place = thread->place - 1;
-}
-
-/* The state of the present thread, or NULL where nothing is to be recorded of it. */
+/* Where it is not at hand. */
 static __always_inline struct pf_thread *thread_find(struct task_struct *task)
 {
 	struct pf_thread *thread = thread_of(task);
 
 	if (!thread)
 		thread = thread_first_seen(task);
-	if (!thread)
+	if (only_one_user && thread && !user_admits(task, thread))
 		return NULL;
-	if (!thread->is_named)
+	if (thread && !thread->is_named)
 		thread_introduce(task, thread);
-	if (has_places)
-		cpu_note_place(thread);
+	if (has_places && thread)
+		thread_keep_at_hand(task, thread);
 	return thread;
 }
 
+/* The state of the present thread, or NULL where nothing is to be recorded of it. */
 static __always_inline struct pf_thread *thread_in_scope(struct task_struct **ret_task)
 {
-	struct pf_thread *thread = NULL;
+	struct pf_thread *thread;
 
 	if (!is_armed)
 		return NULL;
-	if (has_places)
-		thread = thread_at_hand(ret_task);
+	thread = has_places ? thread_at_hand(ret_task) : NULL;
 	if (!thread) {
 		*ret_task = bpf_get_current_task_btf();
-		thread = thread_find(*ret_task);
+		return thread_find(*ret_task);
 	}
-	if (only_one_user && thread && !user_admits(*ret_task, thread))
-		return NULL;
-	return thread;
+	return only_one_user && !user_admits(*ret_task, thread) ? NULL : thread;
 }
 
 #endif

@@ -57,7 +57,8 @@ static __always_inline void thread_leave_place(struct task_struct *task)
 		thread->task = 0;
 	place = own->place - 1;
 	own->place = 0;
-	bpf_map_push_elem(&free_places, &place, BPF_ANY);
+	if (is_armed) /* else it may be one that on_stop() has found */
+		bpf_map_push_elem(&free_places, &place, BPF_ANY);
 }
 
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
@@ -82,10 +83,20 @@ static __always_inline struct pf_thread *thread_at_hand(struct task_struct **ret
 		return NULL;
 	queue = bpf_rdonly_cast((void *)cpu->run_queue, bpf_core_type_id_kernel(struct rq));
 	task = queue->curr;
-	if (thread->task != (__u64)task)
+	if (thread->task != (__u64)task || thread->task_start_ns != task->start_boottime)
 		return NULL;
 	*ret_task = task;
 	return thread;
+}
+
+static __always_inline void thread_keep_at_hand(const struct task_struct *task, struct pf_thread *thread)
+{
+	struct pf_cpu *cpu = this_cpu();
+
+	if (!cpu || !thread->place)
+		return;
+	thread->task_start_ns = task->start_boottime;
+	cpu->place = thread->place - 1;
 }
 
 #endif

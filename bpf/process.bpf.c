@@ -23,6 +23,7 @@ static __always_inline void frames_inherit(struct pf_thread *child, const struct
 		if ((__u32)i >= depth)
 			break;
 		child->frames[i].start_ns = now_ns + i;
+		child->frames[i].oncpu_ns = child->frames[i].runnable_ns = child->frames[i].io_ns = 0;
 		child->frames[i].sp = parent->frames[i].sp;
 		child->frames[i].joinpoint = parent->frames[i].joinpoint;
 		child->frames[i].begin = PF_BEGIN_FORK;

@@ -73,6 +73,7 @@ struct pf_thread {
 	__u32 is_ending;  /* somebody ends all that is open */
 	__u64 region_sp; /* where the youngest region that has a frame began */
 	__u64 task;	 /* where it has a place: the address of its task, 0 when it has ended */
+	__u64 task_start_ns; /* the same address may be another's, if that end was not seen */
 	__u32 place;	 /* 1 + its place in the array of those that are found without a call, 0: none */
 	/* What was found out of an entry, before its frame is pushed. */
 	__u32 entering_atoms, entering_sets;

@@ -179,15 +179,17 @@ static int probe_run_delay(void)
 /* That it is as we read it is tried where it is used: see probe/run_context.h. */
 static int probe_run_context(void)
 {
-	return probe_uprobe_session() == 1 &&
-	       libbpf_find_vmlinux_btf_id("bpf_rdonly_cast", 0) > 0;
+	int r = probe_uprobe_session();
+
+	return r == 1 ? libbpf_find_vmlinux_btf_id("bpf_rdonly_cast", 0) > 0 : r;
 }
 
 /* From each task its CPU's run queue is found where the scheduler has groups (CONFIG_FAIR_GROUP_SCHED). */
 static int probe_current_task(void)
 {
-	return probe_uprobe_multi() == 1 && libbpf_find_vmlinux_btf_id("bpf_rdonly_cast", 0) > 0 &&
-	       kernel_has_member("cfs_rq", "rq");
+	int r = probe_uprobe_multi();
+
+	return r == 1 ? libbpf_find_vmlinux_btf_id("bpf_rdonly_cast", 0) > 0 && kernel_has_member("cfs_rq", "rq") : r;
 }
 
 int features_own_offset(void (*function)(void), unsigned long *ret_offset)

@@ -40,6 +40,15 @@ class Clocks(TestCase):
             print("once more, since this was off:", faults)
         self.assertEqual(faults, [])
 
+    def test_a_child_has_nothing_of_a_thread_that_had_its_state_before(self):
+        cpus = open("/sys/devices/system/cpu/possible").read().strip()
+        n_threads = 80 + 4 * (int(cpus.split("-")[-1]) + 1)  # more than states are kept for
+        trace = self.trace("reborn:works || reborn:forks", [target("reborn"), n_threads])
+        self.assertCounts(trace, {"works": 2 * n_threads, "forks": 2})
+        child = next(span for span in trace.spans("forks") if span["args"].get("begin") == "fork")
+        self.assertGreater(child["args"]["blocked_us"], 40000, child)
+        self.assertLess(child["args"]["oncpu_us"], 10000 + TAKEN_US, child)
+
     def test_the_cpu_time_of_a_process_on_its_track_is_what_its_spans_had(self):
         trace = self.trace("clocks:burns || clocks:sleeps || clocks:waits || clocks:mixed || clocks:competes",
                            [target("clocks")])
