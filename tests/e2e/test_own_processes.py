@@ -255,6 +255,17 @@ class OtherRights(WithOtherRights):
         self.check(trace)
         self.assertEqual(trace.count("tick"), 10)
 
+    def test_the_name_of_a_process_that_has_hidden_itself_before_its_first_call_is_not_told(self):
+        process = self.run_kin()
+        self.do(process, "hide")
+        self.do(process, "rename secret")
+        self.do(process, "tick")
+        wait_for("the breakpoint to go", lambda: not self.has_probe(process.kin))
+        trace = self.end(process)
+        self.check(trace)
+        self.assertEqual(trace.count("tick"), 0)
+        self.assertNotIn("secret", json.dumps(trace.events))
+
     def test_a_process_with_other_rights_is_refused(self):
         for mode, owner in ((0o4755, 0), (0o4755, OTHER), (0o2755, OTHER), (0o711, 0)):
             with self.subTest(oct(mode), owner=owner):

@@ -9,6 +9,7 @@
  * exec PATH     this process executes the program
  * exec-thread PATH   the same from another thread than its first
  * hide          has nobody but root look into it
+ * rename NAME   has another name
  * namespace     has a user namespace of its own from here on
  * user UID      is another user of that
  * end           ends it, with status 0, as the end of the input does
@@ -85,6 +86,8 @@ static int obey(const char *word, char *path)
 		return become(path);
 	if (!strcmp(word, "exec-thread"))
 		return become_by_thread(path);
+	if (!strcmp(word, "rename"))
+		return prctl(PR_SET_NAME, path);
 	if (!strcmp(word, "namespace"))
 		return unshare(CLONE_NEWUSER);
 	if (!strcmp(word, "user"))
