@@ -15,6 +15,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 mkdir new
+export ASAN_OPTIONS=allocator_may_return_null=1 # to libraries that ask for what a damaged file says, as outside
 # What fails is printed, so that it can be kept.
 if ! "$1" -seed=$seed -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=65536 -print_final_stats=1 \
 	-verbosity=0 new "$2" >log 2>&1; then
