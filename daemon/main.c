@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,6 +164,7 @@ int main(int argc, char **argv)
 	bool only_check = false;
 	int r;
 
+	mallopt(M_ARENA_MAX, 1); /* one for each thread would keep what its session had freed */
 	if (argc == 2 && strcmp(argv[1], INSPECTION_ARGUMENT) == 0)
 		inspection_run();
 	r = parse_arguments(argc, argv, &config, &level, &only_check);
