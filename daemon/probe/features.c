@@ -351,6 +351,19 @@ static const struct {
 	[FEATURE_MEMBARRIER] = {"membarrier", probe_membarrier},
 };
 
+/* One thread at a time: each would see what the other's probes do. A feature may ask for another. */
+static int try_feature(enum feature feature)
+{
+	static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+	int r;
+
+	pthread_mutex_lock(&lock);
+	libbpf_set_print(NULL); /* it would tell of each failure, and failing is what tells us */
+	r = features[feature].probe();
+	pthread_mutex_unlock(&lock);
+	return r;
+}
+
 int feature_probe(enum feature feature)
 {
 	static _Atomic(int) found[N_FEATURES]; /* 0: not yet; 1: it is not there; 2: it is */
@@ -360,8 +373,7 @@ int feature_probe(enum feature feature)
 		return 0;
 	if (found[feature])
 		return found[feature] - 1;
-	libbpf_set_print(NULL); /* it would tell of each failure, and failing is what tells us */
-	r = features[feature].probe();
+	r = try_feature(feature);
 	if (r >= 0)
 		found[feature] = r + 1;
 	return r;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 #include "probe/run_context.h"
 
+#include <pthread.h>
+
 #include "perfflow/event.h"
 #include "perfflow.skel.h"
 #include "probe/features.h"
@@ -33,11 +35,17 @@ static bool try_once(struct perfflow_bpf *bpf)
 	return bpf->bss->n_contexts_right == 2 && bpf->bss->n_contexts_wrong == 0;
 }
 
+/* One at a time: each would see the call of the other. */
 bool run_context_is_right(struct perfflow_bpf *bpf)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	static enum { UNKNOWN, RIGHT, WRONG } found;
+	bool is_right;
 
+	pthread_mutex_lock(&lock);
 	if (found == UNKNOWN)
 		found = try_once(bpf) ? RIGHT : WRONG;
-	return found == RIGHT;
+	is_right = found == RIGHT;
+	pthread_mutex_unlock(&lock);
+	return is_right;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Sizes are chosen before anything is loaded: a plain user's session gets rings that its user may have, and the rest of what the
- * kernel keeps for it is taken from the same quota once it is known.
+ * kernel keeps for it is taken from the same quota once it is known. Loading takes the kernel half a second, in which others have
+ * the turn.
  */
 #include "session/session_internal.h"
 
@@ -15,9 +16,9 @@
 #define MAX_RINGS 16
 
 /* Half of what its user has left is for the rings: maps, and the probes of each process, take of the rest. */
-static int choose_ring_bytes(const struct session *session, struct attach_config *config, struct why *why)
+static int choose_ring_bytes(struct session *session, struct attach_config *config, struct why *why)
 {
-	const struct quota *quota = session->privilege.bytes;
+	struct quota *quota = session->privilege.bytes;
 	uint64_t left = quota && quota->max > quota->taken ? quota->max - quota->taken : 0;
 	char max[32];
 
@@ -25,8 +26,10 @@ static int choose_ring_bytes(const struct session *session, struct attach_config
 		return 0;
 	while (config->ring_bytes > MIN_RING_BYTES && config->ring_bytes * config->n_rings > left / 2)
 		config->ring_bytes /= 2;
-	if (config->ring_bytes * config->n_rings <= left / 2)
-		return 0;
+	if (config->ring_bytes * config->n_rings <= left / 2) {
+		session->n_kernel_bytes = config->ring_bytes * config->n_rings;
+		return quota_take(quota, session->n_kernel_bytes);
+	}
 	return why_say(why, -EDQUOT, "your sessions may take %s of the kernel's memory, and not enough of it is left for another",
 		       text_format_bytes(max, quota->max));
 }
@@ -34,7 +37,7 @@ static int choose_ring_bytes(const struct session *session, struct attach_config
 /* What the kernel says that it is. */
 static int take_kernel_bytes(struct session *session, struct why *why)
 {
-	uint64_t n_bytes = attach_bytes(session->attach);
+	uint64_t all = attach_bytes(session->attach), n_bytes = all > session->n_kernel_bytes ? all - session->n_kernel_bytes : 0;
 	char max[32], wanted[32];
 
 	if (!session->privilege.bytes)
@@ -43,7 +46,7 @@ static int take_kernel_bytes(struct session *session, struct why *why)
 		return why_say(why, -EDQUOT, "your sessions may take %s of the kernel's memory, and this one needs %s more than is "
 					     "left",
 			       text_format_bytes(max, session->privilege.bytes->max), text_format_bytes(wanted, n_bytes));
-	session->n_kernel_bytes = n_bytes;
+	session->n_kernel_bytes += n_bytes;
 	return 0;
 }
 
@@ -78,7 +81,9 @@ int session_open_attach(struct session *session, const struct binary *program, s
 	r = choose_ring_bytes(session, &config, &failure->why);
 	if (r < 0)
 		return session_fail(failure, SESSION_FAULT_LIMIT, r);
+	turn_give();
 	r = attach_open(&config, &session->attach, &failure->why);
+	turn_take();
 	if (r < 0)
 		return r;
 	r = take_kernel_bytes(session, &failure->why);
