@@ -11,6 +11,8 @@
  */
 #include "binary/binary.h"
 
+#include "util/reach.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -610,9 +612,11 @@ static int open_path(const char *path, int (*read)(struct binary *binary, struct
 	int fd, r;
 
 	/* not blocking: the path may be that of a pipe */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = reach_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd == -ETIMEDOUT)
+		return why_say(why, fd, "cannot open '%s': its file system does not answer", path);
 	if (fd < 0)
-		return why_set(why, -errno, "cannot open '%s'", path);
+		return why_set(why, fd, "cannot open '%s'", path);
 	r = binary_new(fd, path, &binary);
 	if (r == 0)
 		r = read_name(binary);

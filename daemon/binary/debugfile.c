@@ -26,6 +26,7 @@
 
 #include "binary/section.h"
 #include "util/now.h"
+#include "util/reach.h"
 
 #define DEBUG_FOLDER	     "/usr/lib/debug"
 #define MAX_PACKED_BYTES     (64U << 20)
@@ -73,18 +74,20 @@ static char *locate(int fd)
 
 int debug_file_open_path(const char *path, char **ret_location)
 {
-	_cleanup_close_ int handle = open(path, O_PATH | O_CLOEXEC), fd = -1;
+	_cleanup_close_ int handle = reach_open(path, O_PATH | O_CLOEXEC), fd = -1;
 	char link[64], *location;
 	struct stat status;
 
-	if (handle < 0 || fstat(handle, &status) < 0)
+	if (handle < 0)
+		return handle;
+	if (fstat(handle, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return -ENOENT;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", handle);
-	fd = open(link, O_RDONLY | O_CLOEXEC);
+	fd = reach_open(link, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	location = locate(fd);
 	if (!location)
 		return -ENOMEM;

@@ -20,6 +20,7 @@
 
 #include "binary/ldcache.h"
 #include "binary/root.h"
+#include "util/reach.h"
 
 #define MAX_FILES	  16384
 #define HWCAPS_FOLDER	  "glibc-hwcaps"
@@ -547,8 +548,9 @@ static int check_executable(const struct loader_context *context, const char *pa
 	r = root_path(context->root, path, &full);
 	if (r < 0)
 		return r;
-	if (stat(full, &status) < 0)
-		return -errno;
+	r = reach_stat(full, &status);
+	if (r < 0)
+		return r;
 	return S_ISREG(status.st_mode) && status.st_mode & 0111 ? 0 : -EACCES;
 }
 
@@ -603,7 +605,7 @@ static int consider(const struct search *search, const char *path, const char *s
 	if (check_executable(search->found->context, path) < 0)
 		return 0;
 	r = root_path(search->found->context->root, path, &full);
-	if (r < 0 || stat(full, &status) < 0)
+	if (r < 0 || reach_stat(full, &status) < 0)
 		return r == -ENOMEM ? r : 0;
 	id = (struct file_id){status.st_dev, status.st_ino};
 	return found_has(search->found, &id) ? 0 : found_add(search->found, full, &id);

@@ -25,6 +25,7 @@
 
 #include "util/cleanup.h"
 #include "util/now.h"
+#include "util/reach.h"
 
 #define MAX_FILE_BYTES	(64 << 20) /* of a file in /proc */
 #define KERNEL_THREAD	0x00200000 /* PF_KTHREAD */
@@ -228,12 +229,12 @@ static void map_files_path(pid_t pid, const struct mapping *mapping, char path[P
 static int stat_mapping(pid_t pid, const struct mapping *mapping, struct stat *ret_status)
 {
 	char path[PROC_PATH_BYTES];
+	int r;
 
 	map_files_path(pid, mapping, path);
-	if (stat(path, ret_status) == 0)
-		return 0;
-	if (errno != EPERM && errno != EACCES && errno != ENOENT)
-		return -errno;
+	r = reach_stat(path, ret_status);
+	if (r != -EPERM && r != -EACCES && r != -ENOENT)
+		return r;
 	*ret_status = (struct stat){
 		.st_dev = makedev(mapping->major, mapping->minor),
 		.st_ino = mapping->ino,
@@ -268,7 +269,7 @@ static int add_mapped_file(pid_t pid, const struct mapping *mapping, struct stri
 		return 0;
 	if (asprintf(&path, "/proc/%d/root%s", pid, path_within_root(pid, mapping->path)) < 0)
 		return -ENOMEM;
-	if (!mapping->deleted && stat(path, &there) == 0 && there.st_dev == mapped.st_dev &&
+	if (!mapping->deleted && reach_stat(path, &there) == 0 && there.st_dev == mapped.st_dev &&
 	    there.st_ino == mapped.st_ino)
 		return strings_contain(paths, path) ? 0 : strings_add(paths, path);
 
@@ -302,7 +303,7 @@ static int list_mappings(pid_t pid, char *text, struct mapping **ret_mappings, s
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	has_exe = stat(path, &exe) == 0;
+	has_exe = reach_stat(path, &exe) == 0;
 	while (next_mapping(&text, &mapping)) {
 		if (was_seen(mappings, n, &mapping))
 			continue;
@@ -568,7 +569,7 @@ static int describe_link(pid_t pid, const char *name, struct text *text)
 	if (n < 0)
 		return -errno;
 	path[n] = '\0';
-	if (stat(link, &status) == 0 && status.st_nlink == 0)
+	if (reach_stat(link, &status) == 0 && status.st_nlink == 0)
 		drop_deleted(path);
 	return append_parts(path, text);
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
+#include "util/reach.h"
 
 #define MAX_LINKS 40 /* as the kernel */
 
@@ -62,14 +63,14 @@ static int walk_on(struct walk *walk)
 		snprintf(full, sizeof(full), "%s%s/%.*s", walk->root, walk->done, (int)length, part);
 		if (strlen(full) >= PATH_MAX)
 			return -ENAMETOOLONG;
-		n = readlink(full, target, sizeof(target) - 1);
+		n = reach_readlink(full, target, sizeof(target) - 1);
 		if (n >= 0) {
 			target[n] = '\0';
 			r = walk_along_link(walk, target, part + length);
 			return r < 0 ? r : 1;
 		}
-		if (errno != EINVAL) /* that is: no link */
-			return -errno;
+		if (n != -EINVAL) /* that is: no link */
+			return n;
 		strcpy(walk->done, full + root_length);
 	}
 	memmove(walk->rest, part + length, strlen(part + length) + 1);
@@ -116,13 +117,12 @@ int root_path(const char *root, const char *path, char **ret_path)
 int root_open(const char *root, const char *path)
 {
 	_cleanup_free_ char *full = NULL;
-	int fd, r;
+	int r;
 
 	r = root_path(root, path, &full);
 	if (r < 0)
 		return r;
-	fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	return fd < 0 ? -errno : fd;
+	return reach_open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 }
 
 int root_read(const char *root, const char *path, size_t max, char **ret_data, size_t *ret_size)

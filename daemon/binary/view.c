@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "binary/process.h"
+#include "util/reach.h"
 
 static bool has_our_root(pid_t pid)
 {
@@ -13,7 +14,7 @@ static bool has_our_root(pid_t pid)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/root", pid);
-	return stat("/", &ours) == 0 && stat(path, &its) == 0 && ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
+	return stat("/", &ours) == 0 && reach_stat(path, &its) == 0 && ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
 }
 
 void view_init(struct view *view, pid_t pid)

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 
 #include "session/turn.h"
+#include "util/reach.h"
 #include "util/thread.h"
 
 struct runner {
@@ -86,6 +87,7 @@ static void *run(void *userdata)
 		if (r < 0)
 			runner->ops->failed(r, runner->userdata);
 	}
+	reach_set_limit(NULL); /* its session's */
 	turn_give();
 	return NULL;
 }

@@ -29,6 +29,7 @@
 #include "probe/features.h"
 #include "util/now.h"
 #include "util/pass.h"
+#include "util/reach.h"
 
 #define HOLD_MS 2000
 
@@ -187,7 +188,17 @@ static void unescape(char *path)
 	*to = '\0';
 }
 
-/* Watches each file system from which something could be executed; those that cannot be marked hold no programs. */
+/* Whether it answers shows before it is marked, which nobody could give up. */
+static int mark_file_system(int events, const char *path)
+{
+	_cleanup_close_ int fd = reach_open(path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	return fanotify_mark(events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0 ? -errno : 0;
+}
+
+/* Watches each file system from which something could be executed; those that cannot be marked, or do not answer, hold no programs. */
 static int mark_file_systems(int events)
 {
 	_cleanup_(fclosep) FILE *mounts = fopen("/proc/self/mountinfo", "re");
@@ -200,8 +211,7 @@ static int mark_file_systems(int events)
 		if (sscanf(line, "%*d %*d %*s %*s %4095s", path) != 1)
 			continue;
 		unescape(path);
-		if (fanotify_mark(events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) == 0)
-			n_marked++;
+		n_marked += mark_file_system(events, path) == 0;
 	}
 	return n_marked ? 0 : -EOPNOTSUPP;
 }

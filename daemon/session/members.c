@@ -19,6 +19,7 @@
 
 #include "probe/attach_scope.h"
 #include "util/now.h"
+#include "util/reach.h"
 #include "util/text.h"
 
 #define SWEEP_US 1000000
@@ -289,7 +290,7 @@ static bool may_give_rights(const char *path)
 {
 	struct stat status;
 
-	return stat(path, &status) < 0 || status.st_mode & (S_ISUID | S_ISGID) ||
+	return reach_stat(path, &status) < 0 || status.st_mode & (S_ISUID | S_ISGID) ||
 	       getxattr(path, "security.capability", NULL, 0) > 0;
 }
 

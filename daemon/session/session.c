@@ -307,7 +307,10 @@ int session_start(sd_event *loop, uint64_t id, const struct session_config *conf
 	r = r ?: copy_privilege(session, config->privilege);
 	if (r < 0)
 		return r;
+	session_limit_reach(session, config);
 	r = start(session, config, &output_fd, failure);
+	if (r < 0)
+		reach_set_limit(NULL);
 	if (r < 0)
 		return r;
 	*ret_session = take_ptr(session);

@@ -18,6 +18,7 @@
 #include "session/watch.h"
 #include "session/weave.h"
 #include "util/hash.h"
+#include "util/reach.h"
 #include "util/user.h"
 
 #define SESSION_MAX_PROCESSES 16384
@@ -62,11 +63,13 @@ struct session {
 	struct rotation *rotation; /* the same, where the trace is to be in pieces */
 	struct pipeline *pipeline;
 	int stop_fd, target_fd;
+	struct reach_limit reach; /* of its thread */
 	sd_event_source *target_source, *pipeline_source, *gate_source;
 	struct session_info final; /* the counts, once it has ended */
 };
 
 /* session_open.c: what it needs of the machine, in this order. */
+void session_limit_reach(struct session *session, const struct session_config *config);
 int session_choose_metrics(struct session *session, const char *text, struct session_failure *failure);
 int session_open_inspector(struct session *session, const struct session_config *config);
 int session_open_attach(struct session *session, const struct binary *program, struct session_failure *failure);

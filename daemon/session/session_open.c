@@ -10,10 +10,32 @@
 
 #include "probe/counter.h"
 #include "session/turn.h"
+#include "session/warnings.h"
 
 #define RING_BYTES (4 << 20)
 #define MIN_RING_BYTES (64 << 10)
 #define MAX_RINGS 16
+#define REACH_LIMIT_S 10
+
+static void warn_of_late(const char *path, void *userdata)
+{
+	struct session *session = userdata;
+
+	warnings_add(&session->warnings, "'%s' was left out: its file system does not answer", path);
+}
+
+void session_limit_reach(struct session *session, const struct session_config *config)
+{
+	session->reach = (struct reach_limit){
+		.seconds = config->read_s && config->read_s < REACH_LIMIT_S ? config->read_s : REACH_LIMIT_S,
+		.stop_fd = config->stop_fd,
+		.pause = turn_give,
+		.resume = turn_take,
+		.late_fn = warn_of_late,
+		.userdata = session,
+	};
+	reach_set_limit(&session->reach);
+}
 
 /* Half of what its user has left is for the rings: maps, and the probes of each process, take of the rest. */
 static int choose_ring_bytes(struct session *session, struct attach_config *config, struct why *why)

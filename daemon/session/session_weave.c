@@ -17,6 +17,7 @@
 #include "session/weave_report.h"
 #include "session/weave_search.h"
 #include "util/now.h"
+#include "util/reach.h"
 
 int session_cannot_watch(int r, struct why *why)
 {
@@ -73,9 +74,11 @@ static int note_search(struct session *session, const char *file, uint64_t *ret_
 {
 	uint64_t identity[2];
 	struct stat status;
+	int r;
 
-	if (stat(file, &status) < 0)
-		return -errno;
+	r = reach_stat(file, &status);
+	if (r < 0)
+		return r;
 	identity[0] = status.st_dev;
 	identity[1] = status.st_ino;
 	*ret_key = hash_bytes(identity, sizeof(identity));
@@ -99,6 +102,7 @@ static void note_late(struct session *session, uint32_t first, uint32_t n, uint6
 /* The file with all that it would load, which tells how the returns of each can be seen; nothing if it was looked for before. */
 static int find_late(struct session *session, pid_t pid, const char *file, const char *path, struct strings *paths, struct why *why)
 {
+	struct stat status;
 	uint64_t key = 0;
 	int r;
 
@@ -108,7 +112,7 @@ static int find_late(struct session *session, pid_t pid, const char *file, const
 	r = weave_search_program(&session->weave, pid, path, paths, why);
 	if (r == -ENOMEM || r == -ENOEXEC)
 		return r;
-	if (access(file, F_OK) < 0) { /* gone with its process: the next one is another chance */
+	if (reach_stat(file, &status) < 0) { /* gone with its process: the next one is another chance */
 		hash_remove(&session->searched, key);
 		return -ENOENT;
 	}
@@ -150,7 +154,7 @@ static bool is_in_our_root(const struct mapping *mapping)
 {
 	struct stat status;
 
-	return stat(mapping->path, &status) == 0 && status.st_dev == mapping->dev && status.st_ino == mapping->ino;
+	return reach_stat(mapping->path, &status) == 0 && status.st_dev == mapping->dev && status.st_ino == mapping->ino;
 }
 
 /*
@@ -177,7 +181,7 @@ static void on_mapping(const struct mapping *mapping, void *userdata)
 	snprintf(file, sizeof(file), "/proc/%d/root%s", mapping->pid, mapping->path);
 	if (is_in_our_root(mapping))
 		snprintf(file, sizeof(file), "%s", mapping->path);
-	else if (!session->is_restricted && (fd = open(file, O_PATH | O_CLOEXEC)) >= 0)
+	else if (!session->is_restricted && (fd = reach_open(file, O_PATH | O_CLOEXEC)) >= 0)
 		snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
 	weave_late(session, mapping->pid, file, mapping->path, mapping->time_ns);
 }

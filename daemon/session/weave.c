@@ -19,6 +19,7 @@
 #include "probe/attach_probes.h"
 #include "probe/features.h"
 #include "session/woven_labels.h"
+#include "util/reach.h"
 
 #define MAX_UNREADABLE 8 /* that are named */
 
@@ -393,16 +394,16 @@ static int weave_wanted(struct weave *weave, const struct binary *binary, struct
 int weave_file(struct weave *weave, const char *path, struct why *why)
 {
 	_cleanup_(binary_freep) struct binary *binary = NULL;
-	struct stat status;
+	struct stat status, status_now;
 	int r;
 
-	if (stat(path, &status) < 0 || weave_has_seen(weave, status.st_dev, status.st_ino))
+	if (reach_stat(path, &status) < 0 || weave_has_seen(weave, status.st_dev, status.st_ino))
 		return 0;
 	r = note_seen(weave, status.st_dev, status.st_ino);
 	if (r < 0)
 		return r;
 	r = open_file(weave, path, &binary, why);
-	if (r == 0 && access(path, F_OK) < 0) /* gone with its process, it may come again */
+	if (r == 0 && reach_stat(path, &status_now) < 0) /* gone with its process, it may come again */
 		hash_remove(&weave->seen, file_key(status.st_dev, status.st_ino));
 	if (r <= 0)
 		return r;
@@ -424,7 +425,7 @@ static int keep_readable(struct weave *weave, const struct strings *paths, struc
 	int r = 0;
 
 	for (size_t i = 0; weave->rights && i < paths->n_items && r >= 0; i++) {
-		_cleanup_close_ int fd = open(paths->items[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		_cleanup_close_ int fd = reach_open(paths->items[i], O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 		if (fd >= 0 && check_rights(weave, fd, paths->items[i], &weave->refusal) == 0)
 			r = strings_add(readable, paths->items[i]);

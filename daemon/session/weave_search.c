@@ -74,6 +74,8 @@ static int search_command(const struct loader_context *context, const struct str
 	int r;
 
 	r = loader_find_program(context, command->items[0], &program);
+	if (r == -ETIMEDOUT)
+		return why_say(why, r, "cannot look for the command '%s': its file system does not answer", command->items[0]);
 	if (r < 0 && context->rights)
 		return why_say(why, -ENOENT, "the command '%s' is not there, or not yours to read", command->items[0]);
 	if (r < 0)

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Those who read binaries for the daemon: without rights; where one hangs or dies, the session says so and goes on."""
+import ctypes
 import json
 import os
 import pathlib
@@ -80,12 +81,25 @@ class WithReader(TestCase):
         self.assertEqual(ran.status, 0, ran)
         return ran, Trace(self.trace_path)
 
+    def sessions(self):
+        return json.loads(self.service.perfflow("list", "--json").out)["sessions"]
+
+    def assertOthersAreServed(self):
+        began = time.monotonic()
+        ran = self.service.perfflow("run", "-p", "calls_a:main", "-o", self.folder / "other.json", "--", target("calls_a"))
+        self.assertEqual(ran.status, 0, ran)
+        self.assertTrue(Trace(self.folder / "other.json").all_spans)
+        self.assertLess(time.monotonic() - began, self.seconds / 2)
+
     def waits_for_an_answer(self):
-        """The session's thread is in poll(), for the answer or that it is enough, and not for its loop alone."""
+        """
+        The session's thread is in poll(), for the answer or that it is enough, and not for its loop alone; nor, for 2 ms, for a
+        file system.
+        """
         tasks = pathlib.Path(f"/proc/{self.service.process.pid}/task").iterdir()
-        task, = (task for task in tasks if (task / "comm").read_text() == "pf-session\n")
-        words = (task / "syscall").read_text().split()
-        return words[0] == {"x86_64": "7", "aarch64": "73"}[os.uname().machine] and words[2] == "0x2"
+        waiting = [(task / "syscall").read_text().split() for task in tasks if (task / "comm").read_text() == "pf-session\n"]
+        poll = {"x86_64": "7", "aarch64": "73"}[os.uname().machine]
+        return [words[0] == poll and words[2] == "0x2" and words[3] != "0x2" for words in waiting] == [True]
 
     def hang(self):
         """One that waits for its reader, which does not answer."""
@@ -180,18 +194,8 @@ class Meanwhile(WithReader):
         wait_for("a reader", hold, step=0)
         return client
 
-    def sessions(self):
-        return json.loads(self.service.perfflow("list", "--json").out)["sessions"]
-
     def has_no_reader(self):
         return not children(self.service.process.pid, "pf-inspector")
-
-    def assertOthersAreServed(self):
-        began = time.monotonic()
-        ran = self.service.perfflow("run", "-p", "calls_a:main", "-o", self.folder / "other.json", "--", target("calls_a"))
-        self.assertEqual(ran.status, 0, ran)
-        self.assertTrue(Trace(self.folder / "other.json").all_spans)
-        self.assertLess(time.monotonic() - began, self.seconds / 2)
 
     def test_others_are_served_while_a_session_reads(self):
         self.hang()
@@ -225,6 +229,68 @@ class Meanwhile(WithReader):
         ran = client.finish(20)
         self.assertEqual(ran.status, 1, ran)
         self.assertIn("the session was not started: perfflowd was stopped", ran.err)
+
+
+class WithFarFolder(WithReader):
+    """Files of a server that does not answer: a FUSE file system without anybody behind it."""
+
+    def setUp(self):
+        super().setUp()
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.far = self.folder / "far"
+        os.mkdir(self.far)
+        try:
+            self.server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            self.skipTest(f"needs FUSE: /dev/fuse: {error.strerror}")
+        self.addCleanup(self.unmount)
+        options = f"fd={self.server},rootmode=40000,user_id=0,group_id=0,allow_other"
+        if self.libc.mount(b"far", self.far.encode(), b"fuse.far", 0, options.encode()) < 0:
+            self.skipTest(f"needs FUSE: mount() says {os.strerror(ctypes.get_errno())}")
+
+    def unmount(self):
+        self.libc.umount2(self.far.encode(), 3)  # MNT_FORCE | MNT_DETACH: who waits gets an error
+        os.close(self.server)
+
+    def run_far(self, *command):
+        client = self.service.start("run", "-p", "calls_a:main", "-o", self.folder / "far.json", "--", *command)
+        self.addCleanup(client.kill_all)
+        return client
+
+    def run_with_far_word(self):
+        """Words of a command that are programs are looked for. It does not touch the file itself."""
+        return self.run_far("sh", "-c", f"{target('calls_a')} >/dev/null; : {self.far}/solver")
+
+
+class FarFiles(WithFarFolder):
+    def n_threads(self):
+        return len(os.listdir(f"/proc/{self.service.process.pid}/task"))
+
+    def test_a_word_of_the_command_that_cannot_be_reached_is_left_out(self):
+        ran = self.run_with_far_word().finish(60)
+        self.assertEqual(ran.status, 0, ran)
+        self.assertIn(f"'{self.far}/solver' was left out: its file system does not answer", ran.err)
+        self.assertTrue(Trace(self.folder / "far.json").all_spans)
+        self.assertGreater(self.n_threads(), 1)
+        self.libc.umount2(self.far.encode(), 3)
+        wait_for("the end of who still waited", lambda: self.n_threads() == 1)
+
+
+class FarFilesMeanwhile(WithFarFolder):
+    """What others do while somebody waits for one."""
+
+    seconds = 10
+
+    def test_others_are_served(self):
+        self.run_with_far_word()
+        wait_for("who waits for it", self.waits_for_an_answer)
+        self.assertOthersAreServed()
+
+    def test_the_daemon_ends_nevertheless(self):
+        client = self.run_with_far_word()
+        wait_for("who waits for it", self.waits_for_an_answer)
+        self.assertEqual(self.service.stop().status, 0)
+        self.assertSentence(client.finish(20), "the session was not started: perfflowd was stopped")
 
 
 if __name__ == "__main__":
