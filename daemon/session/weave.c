@@ -18,6 +18,7 @@
 #include "binary/view.h"
 #include "probe/attach_probes.h"
 #include "probe/features.h"
+#include "session/turn.h"
 #include "session/woven_labels.h"
 #include "util/reach.h"
 
@@ -222,6 +223,18 @@ static int take_functions(struct weave *weave, size_t n, struct why *why)
 	return 0;
 }
 
+/* The kernel may read them from a file system that is slow, and older ones take their time for each. */
+static int attach_found(struct weave *weave, const struct binary *binary, const struct found *found, uint32_t first,
+			const uint16_t *advices, struct why *why)
+{
+	int r;
+
+	turn_give();
+	r = attach_joinpoints(weave->attach, binary, found->joinpoints, found->n, first, advices, why);
+	turn_take();
+	return r;
+}
+
 static int weave_joinpoints(struct weave *weave, const struct binary *binary, const struct found *found, struct why *why)
 {
 	_cleanup_free_ uint16_t *advices = calloc(found->n, sizeof(*advices));
@@ -234,7 +247,7 @@ static int weave_joinpoints(struct weave *weave, const struct binary *binary, co
 	if (r >= 0)
 		r = advise_joinpoints(weave, found, &first, advices, why);
 	if (r >= 0)
-		r = attach_joinpoints(weave->attach, binary, found->joinpoints, found->n, first, advices, why);
+		r = attach_found(weave, binary, found, first, advices, why);
 	if (r >= 0)
 		r = touch_woven(weave, binary, found, why);
 	return r < 0 ? r : cost_table_add(weave->costs, found->joinpoints, found->n, first);
