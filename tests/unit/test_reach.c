@@ -22,7 +22,6 @@
 #include "util/reach.h"
 
 static int n_pauses, n_resumes, n_late;
-static size_t n_threads; /* where nobody helps */
 static char folder[] = "/tmp/perfflow-reach-XXXXXX", pipe_path[64], file_path[64];
 
 static void pause_once(void)
@@ -45,9 +44,9 @@ static void note_late(const char *path, void *userdata)
 static const struct reach_limit one_second = {
 	.seconds = 1, .stop_fd = -1, .pause = pause_once, .resume = resume_once, .late_fn = note_late, .userdata = &n_late};
 
-static size_t count_entries(const char *path)
+static size_t count_fds(void)
 {
-	DIR *dir = opendir(path);
+	DIR *dir = opendir("/proc/self/fd");
 	size_t n = 0;
 
 	assert_non_null(dir);
@@ -57,18 +56,35 @@ static size_t count_entries(const char *path)
 	return n;
 }
 
-/* Threads end, and descriptors are closed, a moment later. */
-static void assert_entries(const char *path, size_t wanted)
+static bool is_helper(const char *task)
 {
+	_cleanup_(fclosep) FILE *file = NULL;
+	char path[64], name[32] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/task/%.16s/comm", task);
+	file = fopen(path, "re");
+	return file && fgets(name, sizeof(name), file) && strcmp(name, "pf-reach\n") == 0;
+}
+
+static size_t count_helpers(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	const struct dirent *entry;
 	size_t n = 0;
 
-	for (int look = 0; look < 1000; look++) {
-		n = count_entries(path);
-		if (n == wanted)
-			return;
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n += is_helper(entry->d_name);
+	closedir(dir);
+	return n;
+}
+
+/* Threads end, and descriptors are closed, a moment later. */
+static void assert_becomes(size_t (*count)(void), size_t wanted)
+{
+	for (int look = 0; look < 1000 && count() != wanted; look++)
 		usleep(10000);
-	}
-	assert_int_equal(n, wanted);
+	assert_int_equal(count(), wanted);
 }
 
 static int set_up(void **state)
@@ -76,7 +92,6 @@ static int set_up(void **state)
 	_cleanup_close_ int fd = -1;
 
 	(void)state;
-	n_threads = count_entries("/proc/self/task");
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(pipe_path, sizeof(pipe_path), "%s/pipe", folder);
@@ -120,13 +135,13 @@ static void files_are_as_they_are(void **state)
 		assert_int_equal(reach_readlink(file_path, target, sizeof(target)), -EINVAL);
 	}
 	reach_set_limit(NULL);
-	assert_entries("/proc/self/task", n_threads);
+	assert_becomes(count_helpers, 0);
 	assert_int_equal(unlink(link), 0);
 }
 
 static void what_does_not_answer_is_given_up_and_leaves_nothing(void **state)
 {
-	size_t n_fds = count_entries("/proc/self/fd");
+	size_t n_fds = count_fds();
 	uint64_t begin_ns = clock_now_ns(CLOCK_MONOTONIC);
 	_cleanup_close_ int writer = -1;
 	struct stat status;
@@ -141,11 +156,11 @@ static void what_does_not_answer_is_given_up_and_leaves_nothing(void **state)
 	assert_int_equal(n_late, 1);
 	assert_int_equal(reach_stat(file_path, &status), 0); /* others do */
 	reach_set_limit(NULL);
-	assert_entries("/proc/self/task", n_threads + 1); /* who still waits */
+	assert_becomes(count_helpers, 1); /* who still waits */
 	writer = open(pipe_path, O_WRONLY | O_CLOEXEC); /* the answer, which nobody wants any more */
 	assert_true(writer >= 0);
-	assert_entries("/proc/self/task", n_threads);
-	assert_entries("/proc/self/fd", n_fds + 1);
+	assert_becomes(count_helpers, 0);
+	assert_becomes(count_fds, n_fds + 1);
 }
 
 static void who_is_told_to_stop_does_not_wait(void **state)
@@ -162,7 +177,7 @@ static void who_is_told_to_stop_does_not_wait(void **state)
 	assert_int_equal(n_late, 0);
 	reach_set_limit(NULL);
 	writer = open(pipe_path, O_WRONLY | O_CLOEXEC);
-	assert_entries("/proc/self/task", n_threads);
+	assert_becomes(count_helpers, 0);
 }
 
 int main(void)
