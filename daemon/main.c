@@ -18,6 +18,7 @@
 
 #define DEFAULT_SOCKET_PATH "/run/perfflow/io.perfflow"
 #define EXIT_USAGE	    2
+#define LARGE_BYTES	    (128 << 10)
 
 static const char help[] =
 	"usage: perfflowd [OPTION...]\n"
@@ -164,7 +165,9 @@ int main(int argc, char **argv)
 	bool only_check = false;
 	int r;
 
-	mallopt(M_ARENA_MAX, 1); /* one for each thread would keep what its session had freed */
+	/* what a session frees goes back, whichever thread had it: no arena for each, nothing large among what stays */
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	if (argc == 2 && strcmp(argv[1], INSPECTION_ARGUMENT) == 0)
 		inspection_run();
 	r = parse_arguments(argc, argv, &config, &level, &only_check);

@@ -157,6 +157,7 @@ static void join(struct runner *runner)
 	pthread_join(runner->thread, NULL);
 	turn_take();
 	runner->has_thread = false;
+	malloc_trim(0); /* what it freed lies among what others have */
 }
 
 void runner_join(struct runner *runner)
@@ -177,5 +178,4 @@ void runner_free(struct runner *runner)
 	session_free(runner->session); /* which completes its trace */
 	free(runner->reason);
 	free(runner);
-	malloc_trim(0); /* its threads' arenas keep what they freed, and the next session's may take others */
 }
