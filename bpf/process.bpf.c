@@ -15,10 +15,14 @@ static __always_inline __u8 frame_flags_inherited(__u8 flags)
 	return (flags & PF_FRAME_REGION) | (is_silent ? PF_FRAME_SILENT : 0);
 }
 
-static __always_inline void frames_inherit(struct pf_thread *child, const struct pf_thread *parent, __u64 now_ns)
+/* A function that the kernel checks once, and not for each way on which it is come to. */
+__noinline int frames_inherit(struct pf_thread *child, const struct pf_thread *parent, __u64 now_ns)
 {
-	__u32 depth = parent->depth;
+	__u32 depth;
 
+	if (!child || !parent)
+		return 0;
+	depth = parent->depth;
 	for (int i = 0; i < PF_MAX_DEPTH; i++) {
 		if ((__u32)i >= depth)
 			break;
@@ -37,6 +41,7 @@ static __always_inline void frames_inherit(struct pf_thread *child, const struct
 	child->last_ns = now_ns + PF_MAX_DEPTH;
 	child->since_ns = now_ns;
 	child->state = PF_THREAD_RUNNABLE;
+	return 0;
 }
 
 static __always_inline void emit_fork(struct task_struct *parent, struct task_struct *child)
