@@ -19,6 +19,25 @@ static __always_inline const struct pf_verdict *verdict_find(__u32 tgid)
 	return verdict && process && verdict->generation == process->generation ? verdict : NULL;
 }
 
+/* Until the daemon knows what a process wants, its calls carry them. */
+__weak __noinline int metrics_decide(struct pf_thread *thread)
+{
+	const struct pf_verdict *verdict = verdict_find(bpf_get_current_pid_tgid() >> 32);
+
+	if (thread && verdict)
+		thread->metrics = verdict->without_metrics ? PF_METRICS_LEFT_OUT : PF_METRICS_WANTED;
+	return 0;
+}
+
+static __always_inline bool takes_metrics(struct pf_thread *thread)
+{
+	if (!metrics_mask)
+		return false;
+	if (metrics_by_process && thread->metrics == PF_METRICS_UNDECIDED)
+		metrics_decide(thread);
+	return thread->metrics != PF_METRICS_LEFT_OUT;
+}
+
 /* Whether an alternative holds, as far as the atoms that are not known leave that open. */
 static __always_inline bool condition_may_hold(const struct pf_condition *condition, __u32 atoms, __u32 unknown)
 {

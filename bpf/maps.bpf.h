@@ -57,7 +57,7 @@ struct {
 struct pf_verdict {
 	__u64 generation; /* as in struct pf_process */
 	__u32 atoms;
-	__u32 reserved;
+	__u32 without_metrics; /* nobody wants those of its calls */
 };
 
 struct { /* one that is forgotten is decided on by the daemon again */
@@ -146,6 +146,7 @@ const volatile __u32 scope_is_all __weak = 0;	/* every process that meets a prob
 const volatile __u32 page_bytes __weak = 4096;
 const volatile __u32 n_cpus __weak = 1;	       /* possible ones */
 const volatile __u32 metrics_mask __weak = 0;  /* a bit for each enum pf_metric that spans carry */
+const volatile __u32 metrics_by_process __weak = 0; /* those of some processes alone: their verdicts tell */
 const volatile __u32 n_hw __weak = 0;	       /* perf counters */
 const volatile __u32 has_advices __weak = 0;   /* some function has more to it than a plain span */
 const volatile __u32 session_bit __weak = 0;   /* its bit among those of the dispatcher */

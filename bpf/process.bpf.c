@@ -140,6 +140,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 	thread = thread_of(task);
 	if (thread && thread_end_spans(task, thread, (__u64)tgid << 32 | (__u32)old_pid, SPAN_HOW(0, PF_END_EXEC)))
 		thread->is_ending = 0;
+	if (thread)
+		thread->metrics = PF_METRICS_UNDECIDED;
 	has_left = only_one_user && !task_is_own(task);
 	if (only_one_user)
 		change_send(has_left ? PF_CHANGE_LEFT : (__u32)old_pid == tgid ? PF_CHANGE_EXEC : PF_CHANGE_EXEC_BY_THREAD, tgid);

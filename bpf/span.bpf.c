@@ -124,9 +124,9 @@ static __always_inline void item_stack(struct pf_slot *slot, struct pt_regs *ctx
 	item_commit(slot, item, PF_ITEM_STACK, 0, n);
 }
 
-static __always_inline bool wants_items(const struct pf_advice *advice)
+static __always_inline bool wants_items(struct pf_thread *thread, const struct pf_advice *advice)
 {
-	return metrics_mask || (advice && (advice->n_captures || advice->with_stack));
+	return takes_metrics(thread) || (advice && (advice->n_captures || advice->with_stack));
 }
 
 /* Begins the record of a call, with what is taken at its entry. */
@@ -138,9 +138,10 @@ static __noinline struct pf_slot *record_open(struct pf_thread *thread, struct p
 	if (!slot || !record_begin(slot))
 		return NULL;
 	slot->has_id = false;
-	if (metrics_mask) {
+	if (takes_metrics(thread)) {
 		metrics_read(slot, thread);
 		metrics_keep(slot);
+		thread->entering_flags |= PF_FRAME_HAS_METRICS;
 	}
 	if (!advice)
 		return slot;
@@ -204,7 +205,7 @@ static __noinline bool call_open(struct task_struct *task, struct pf_thread *thr
 	}
 	if (thread->entering_flags & PF_FRAME_SILENT)
 		return true;
-	if (wants_items(advice))
+	if (wants_items(thread, advice))
 		slot = record_begun(thread, ctx, advice, cookie, false);
 	if (thread->entering_kind != PF_ADVICE_AROUND)
 		thread->entering_flags |= PF_FRAME_MARKS;
@@ -328,6 +329,12 @@ __noinline int span_close_below(struct pf_thread *thread, __u64 ids, __u32 joinp
 	return spans_end(thread, ids, SPAN_HOW(found, PF_END_RETURN));
 }
 
+/* Nothing was asked of the call that the span does not have. */
+static __always_inline bool frame_is_plain(const struct pf_frame *frame)
+{
+	return !(has_advices || metrics_mask) || !(frame->advice || frame->flags);
+}
+
 /* The plain span: written where the thread keeps it and copied, which is one call less than reserve and submit. */
 static __always_inline void span_close_plain(struct task_struct *task, struct pf_thread *thread, __u32 top)
 {
@@ -369,8 +376,10 @@ static __always_inline int span_close(struct task_struct *task, struct pf_thread
 	frame = &thread->frames[top];
 	if (!frame_returns(frame, sp, joinpoint))
 		return span_close_below(thread, task_ids(task), joinpoint, sp);
-	if (!has_advices && !metrics_mask) {
+	if (frame_is_plain(frame)) {
 		span_close_plain(task, thread, top);
+		if (has_advices)
+			thread->atoms = frame->outer_atoms;
 		return 0;
 	}
 	clocks_read_own(&thread->now, thread);
@@ -419,7 +428,7 @@ static __noinline void region_open(struct pf_thread *thread, struct pt_regs *ctx
 	thread->n_too_deep = 0;
 	thread->region_sp = PT_REGS_SP(ctx);
 	sp = depth ? frame_at(thread, depth - 1)->sp : ~0ULL;
-	slot = !(thread->entering_flags & PF_FRAME_SILENT) && wants_items(advice) ? record_begun(thread, ctx, advice, cookie, true) : NULL;
+	slot = !(thread->entering_flags & PF_FRAME_SILENT) && wants_items(thread, advice) ? record_begun(thread, ctx, advice, cookie, true) : NULL;
 	thread->entering_flags |= PF_FRAME_REGION;
 	if (slot)
 		record_keep(thread, slot);
@@ -620,7 +629,7 @@ static __noinline int entry_only(struct task_struct *task, struct pf_thread *thr
 		}
 		if (!is_admitted || thread->entering_flags & PF_FRAME_SILENT || thread->entering_kind == PF_ADVICE_AFTER)
 			return 0;
-		if (wants_items(advice))
+		if (wants_items(thread, advice))
 			slot = record_begun(thread, ctx, advice, cookie, cookie & PF_COOKIE_INSIDE);
 		is_return = advice->kind == PF_ADVICE_MARK_RETURN;
 	}

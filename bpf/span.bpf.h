@@ -131,7 +131,7 @@ static __always_inline void span_send_record(struct pf_thread *thread, struct pf
 		return;
 	if (advice && how >> 16 == PF_END_RETURN)
 		items_capture(slot, advice, true);
-	if (metrics_mask && how >> 16 != PF_END_SESSION_STOP) { /* there another thread is the present one */
+	if (frame->flags & PF_FRAME_HAS_METRICS && how >> 16 != PF_END_SESSION_STOP) { /* there another thread is the present one */
 		metrics_read(slot, thread);
 		if (how >> 16 == PF_END_EXEC) /* the memory is the next program's */
 			slot->has_memory = false;

@@ -32,7 +32,10 @@ enum pf_frame_flags {
 	PF_FRAME_MARKS = 4,	/* it makes marks and no span */
 	PF_FRAME_REGION = 8,	/* no call: it has the stack pointer of the call that it is in, and no return ends it */
 	PF_FRAME_WOVEN = 16,	/* a region that is a call all the same: see woven_open() */
+	PF_FRAME_HAS_METRICS = 32, /* its record has those of the entry */
 };
+
+enum pf_thread_metrics { PF_METRICS_UNDECIDED, PF_METRICS_WANTED, PF_METRICS_LEFT_OUT };
 
 struct pf_frame { /* an open span */
 	__u64 start_ns;
@@ -75,6 +78,7 @@ struct pf_thread {
 	__u64 task;	 /* where it has a place: the address of its task, 0 when it has ended */
 	__u64 task_start_ns; /* the same address may be another's, if that end was not seen */
 	__u32 place;	 /* 1 + its place in the array of those that are found without a call, 0: none */
+	__u32 metrics;	 /* enum pf_thread_metrics, with metrics_by_process */
 	/* What was found out of an entry, before its frame is pushed. */
 	__u32 entering_atoms, entering_sets;
 	__u32 entering_flags, entering_kind;

@@ -31,7 +31,8 @@ struct attach_config {
 	bool has_items;		/* also with what makes spans and marks carry more than times */
 	bool with_sched;	/* each switch and wake-up is sent */
 	bool has_budget;	/* functions may be limited: attach_limit(), attach_relinks() */
-	uint32_t metrics;	/* a bit for each enum pf_metric that spans carry */
+	uint32_t metrics;	/* a bit for each enum pf_metric that spans carry, */
+	bool metrics_by_process; /* but of a process of which attach_set_verdict() says that it does without */
 	const struct counter_kind *const *hw; /* perf counters that they carry, PF_MAX_HW at most */
 	size_t n_hw;
 	const struct attach_user *only; /* NULL: processes of all users */

@@ -108,6 +108,7 @@ static int set_sizes(struct attach *attach, const struct attach_config *config)
 	bpf->rodata->page_bytes = sysconf(_SC_PAGESIZE);
 	bpf->rodata->has_advices = config->has_advices;
 	bpf->rodata->metrics_mask = config->metrics;
+	bpf->rodata->metrics_by_process = config->metrics_by_process;
 	bpf->rodata->n_hw = config->n_hw;
 	bpf->rodata->with_sched = config->with_sched;
 	bpf->rodata->session_bit = dispatch_bit(attach->dispatch);

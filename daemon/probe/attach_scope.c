@@ -43,7 +43,7 @@ int attach_open_links(struct attach *attach, struct why *why)
 
 struct verdict_value { /* struct pf_verdict of the kernel side */
 	uint64_t generation;
-	uint32_t atoms, reserved;
+	uint32_t atoms, without_metrics;
 };
 
 /* Announced by whoever adds it. */
@@ -89,9 +89,9 @@ int attach_name_process(struct attach *attach, pid_t pid, uint64_t generation)
 	return bpf_map_update_elem(bpf_map__fd(attach->bpf->maps.processes), &key, &process, BPF_EXIST) < 0 ? -errno : 0;
 }
 
-int attach_set_verdict(struct attach *attach, pid_t pid, uint64_t generation, uint32_t atoms)
+int attach_set_verdict(struct attach *attach, pid_t pid, uint64_t generation, uint32_t atoms, bool with_metrics)
 {
-	struct verdict_value verdict = { .generation = generation, .atoms = atoms };
+	struct verdict_value verdict = { .generation = generation, .atoms = atoms, .without_metrics = !with_metrics };
 	uint32_t key = pid;
 
 	return bpf_map_update_elem(bpf_map__fd(attach->bpf->maps.verdicts), &key, &verdict, BPF_ANY) < 0 ? -errno : 0;

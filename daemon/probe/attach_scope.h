@@ -58,7 +58,10 @@ int attach_changes_fd(const struct attach *attach);
 void attach_read_changes(struct attach *attach, attach_change_fn change_fn, void *userdata);
 uint64_t attach_n_changes_lost(const struct attach *attach);
 
-/* Which of the session's atoms hold for a process of that generation. May be called from any thread. */
-int attach_set_verdict(struct attach *attach, pid_t pid, uint64_t generation, uint32_t atoms);
+/*
+ * Which of the session's atoms hold for a process of that generation; and, with metrics_by_process, whether its spans carry the
+ * metrics. May be called from any thread.
+ */
+int attach_set_verdict(struct attach *attach, pid_t pid, uint64_t generation, uint32_t atoms, bool with_metrics);
 
 #endif

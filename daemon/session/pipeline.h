@@ -34,6 +34,7 @@ struct pipeline_config {
 	int stop_fd;	       /* eventfd that pipeline_stop() makes readable, for the output to see; borrowed */
 	uint64_t interval_ns;  /* between two samples of CPU usage */
 	bool with_cpus;	       /* of each CPU, too */
+	bool metrics_by_process; /* the kernel side is to be told which processes want counters in PerfFlowAspect's files */
 	const struct pointcut_atoms *atoms; /* what depends on the process; borrowed, may be NULL */
 	const struct pf_condition *scope;   /* on its atoms: which processes are in the trace; NULL: all. Borrowed */
 	const struct python_plan *python;   /* which calls are wanted of those that an interpreter tells of; borrowed, may be NULL */

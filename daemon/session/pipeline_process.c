@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "probe/attach_scope.h"
+#include "sink/pfw.h"
 
 static struct process *find_process(struct pipeline *pipeline, uint32_t pid, uint64_t since_ns)
 {
@@ -80,6 +81,16 @@ static int show_process(struct pipeline *pipeline, struct process *process, cons
 	return sink ? sink->ops->process(sink, seen) : 0;
 }
 
+/* Without it the kernel side goes on to leave it to us. */
+static void tell_kernel(struct pipeline *pipeline, const struct process *process, const struct identity *identity)
+{
+	bool by_process = pipeline->config.metrics_by_process;
+
+	if (pipeline->config.attach && (pipeline->config.atoms || by_process))
+		attach_set_verdict(pipeline->config.attach, identity->pid, identity->generation, process->atoms,
+				   !by_process || pfw_may_want_counters(identity));
+}
+
 /* All that will be known of a process is known: which atoms hold, and so whether it is in scope. */
 static int decide(struct pipeline *pipeline, struct process *process, const struct identity *identity)
 {
@@ -89,9 +100,7 @@ static int decide(struct pipeline *pipeline, struct process *process, const stru
 
 	process->atoms = atoms_of(pipeline, identity);
 	process->is_decided = true;
-	/* without it the kernel side goes on to leave it to us */
-	if (pipeline->config.attach && pipeline->config.atoms)
-		attach_set_verdict(pipeline->config.attach, identity->pid, identity->generation, process->atoms);
+	tell_kernel(pipeline, process, identity);
 	if (held && condition_holds(pipeline->config.scope, process->atoms))
 		r = show_process(pipeline, process, held);
 	return r < 0 || !sink || !process->is_shown ? r : sink->ops->identity(sink, identity);

@@ -39,6 +39,7 @@ struct session {
 	bool allow_empty, with_sched;
 	unsigned int interval_ms, budget_permille;
 	struct metrics metrics;
+	bool metrics_by_process; /* those that want PerfFlowAspect's counters, alone */
 	struct users users; /* the pipeline's thread asks */
 	const char *hw_names[PF_MAX_HW + 1]; /* of its perf counters, NULL-terminated */
 	uint64_t started_us;

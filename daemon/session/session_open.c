@@ -85,6 +85,7 @@ int session_open_attach(struct session *session, const struct binary *program, s
 		.with_sched = session->with_sched,
 		.has_budget = session->budget_permille,
 		.metrics = session->metrics.mask,
+		.metrics_by_process = session->metrics_by_process,
 		.hw = session->metrics.hw,
 		.n_hw = session->metrics.n_hw,
 	};
@@ -150,8 +151,10 @@ int session_choose_metrics(struct session *session, const char *text, struct ses
 		if (r < 0)
 			return session_fail(failure, SESSION_FAULT_PERMISSION, r);
 	}
-	if (session->files) /* each process may want to know */
+	if (session->files) { /* each process may want to know */
+		session->metrics_by_process = !session->metrics.mask;
 		session->metrics.mask |= 1U << PF_METRIC_RSS;
+	}
 	if (!text)
 		return 0;
 	r = metrics_keep_present(&session->metrics, &session->warnings);

@@ -118,6 +118,7 @@ int session_open_pipeline(struct session *session, const struct session_config *
 		.labels = session->labels,
 		.interval_ns = session->interval_ms * 1000000ULL,
 		.with_cpus = session->with_sched,
+		.metrics_by_process = session->metrics_by_process,
 		.atoms = &session->weave.plan.atoms,
 		.scope = session->weave.plan.scope ? &session->weave.plan.scope_condition : NULL,
 		.python = session->weave.plan.python.by_interpreter ? &session->weave.plan.python : NULL,

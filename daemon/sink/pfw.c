@@ -100,6 +100,20 @@ static int set_name(struct pfw *pfw, struct pfw_process *process, const struct i
 	return 0;
 }
 
+bool pfw_may_want_counters(const struct identity *identity)
+{
+	const char *text = identity_environment(identity, "PERFFLOW_OPTIONS");
+	_cleanup_(strings_done) struct strings faults = {0};
+	struct pfw_options options;
+	bool wants_them = true;
+
+	if ((text || identity_has_whole_environment(identity)) && pfw_options_parse(text, &options, &faults) == 0) {
+		wants_them = options.is_enabled && options.with_counters;
+		pfw_options_done(&options);
+	}
+	return wants_them;
+}
+
 /* identity NULL: nothing is known of it. */
 static int set_wishes(struct pfw *pfw, struct pfw_process *process, const struct identity *identity)
 {

@@ -38,4 +38,7 @@ struct pfw_start {
 
 extern const struct sink_ops pfw_sink_ops;
 
+/* Whether a process's options ask for the memory that it has at the end of each span, as far as its environment is known. */
+bool pfw_may_want_counters(const struct identity *identity);
+
 #endif
