@@ -4,7 +4,8 @@
  * rights
  *
  * A program is looked into with the libraries that it would load, and with what the pointcut names wherever that is
- * found, as when it is traced. Libraries that cannot be read are passed over then too; a file that was asked for is not.
+ * found, as when it is traced. Libraries that cannot be read are passed over then too, and named; a file that was asked for is
+ * not. What is no join point at all is looked for only where it is to be told: it may be much, and none of it is traced.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -52,13 +53,16 @@ struct match {
 	struct pointcut_atoms atoms;
 	size_t followed[PF_MAX_ATOMS];
 	struct strings paths;
+	struct strings missed;	/* libraries that the program needs and that are not found */
+	struct strings skipped; /* sentences: files that cannot be read */
 	struct module *modules;
 	size_t n_modules;
 	size_t n_joinpoints, n_rejected;
 	bool is_library; /* what was asked for */
+	bool tells_left_out;
 };
 
-static void match_done(struct match *match)
+static void forget_modules(struct match *match)
 {
 	for (size_t i = 0; i < match->n_modules; i++) {
 		joinpoints_done(&match->modules[i].joinpoints);
@@ -66,6 +70,15 @@ static void match_done(struct match *match)
 		binary_free(match->modules[i].binary);
 	}
 	free(match->modules);
+	match->modules = NULL;
+	match->n_modules = 0;
+}
+
+static void match_done(struct match *match)
+{
+	forget_modules(match);
+	strings_done(&match->skipped);
+	strings_done(&match->missed);
 	strings_done(&match->paths);
 	aspect_free(match->aspect);
 }
@@ -98,8 +111,10 @@ static int find_paths(struct match *match, struct why *why)
 			r = process_files(pid, &match->paths, why);
 	}
 	view_init(&view, pid ? pid : getpid());
+	view.context.missed = &match->missed;
 	if (!pid)
 		r = find_binary_paths(match, &view, why);
+	view.context.missed = NULL; /* of other programs of that name it does not matter */
 	if (r == 0)
 		r = pointcut_modules(match->aspect->pointcut, &globs);
 	if (r < 0 || match->is_library)
@@ -119,6 +134,7 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 		.n_aspects = 1,
 		.atoms = &match->atoms,
 		.returns = match->options->returns,
+		.tells_left_out = match->tells_left_out,
 		.matched = &matched,
 		.followed = match->followed,
 	};
@@ -173,10 +189,31 @@ static int find_joinpoints(struct match *match, struct why *why)
 			binary->distrust = distrust || binary->is_program ? distrust : library_distrust;
 		if (r == 0 && is_wanted(match, binary))
 			r = look_into(match, &binary, was_asked_for ? why : &ignored);
-		if (r < 0 && (r == -ENOMEM || was_asked_for))
+		if (r < 0 && r != -ENOMEM && !was_asked_for)
+			r = strings_printf(&match->skipped, "'%s' is left out: %s", match->paths.items[i], why_text(&ignored, r));
+		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* What was found is not much: it was nothing. */
+static int find_left_out(struct match *match, struct why *why)
+{
+	forget_modules(match);
+	strings_done(&match->skipped);
+	match->n_rejected = 0;
+	memset(match->followed, 0, sizeof(match->followed));
+	match->tells_left_out = true;
+	return find_joinpoints(match, why);
+}
+
+static void report_skipped(const struct match *match)
+{
+	for (size_t i = 0; i < match->missed.n_items; i++)
+		report("'%s' is left out: it is needed, and not found or not to be read", match->missed.items[i]);
+	for (size_t i = 0; i < match->skipped.n_items; i++)
+		report("%s", match->skipped.items[i]);
 }
 
 static int append_name(struct text *name, const struct module *module,
@@ -352,6 +389,15 @@ static struct json_object *describe_rejected(const struct rejected *rejected)
 	return object;
 }
 
+static struct json_object *json_strings(const struct strings *strings)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < strings->n_items; i++)
+		json_object_array_add(array, json_text(strings->items[i]));
+	return array;
+}
+
 static void print_json(const struct match *match)
 {
 	struct json_object *root = json_object_new_object(), *modules = json_object_new_array();
@@ -376,6 +422,8 @@ static void print_json(const struct match *match)
 		json_object_array_add(modules, object);
 	}
 	json_object_object_add(root, "binaries", modules);
+	json_object_object_add(root, "missed", json_strings(&match->missed));
+	json_object_object_add(root, "skipped", json_strings(&match->skipped));
 	report_json(root);
 	json_object_put(root);
 }
@@ -464,14 +512,18 @@ static int match_run(const struct match_options *options)
 	}
 	if (!match.aspect->says_returns)
 		match.aspect->returns = options->returns;
+	match.tells_left_out = options->explain;
 	r = find_paths(&match, &why);
 	if (r == 0)
 		r = find_joinpoints(&match, &why);
+	if (r == 0 && match.n_joinpoints == 0 && !match.tells_left_out)
+		r = find_left_out(&match, &why);
 	if (r < 0) {
 		report("%s", why_text(&why, r));
 		return EXIT_FAILURE;
 	}
 
+	report_skipped(&match);
 	if (options->json)
 		print_json(&match);
 	else if (options->explain)

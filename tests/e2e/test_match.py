@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unittest
@@ -78,7 +79,7 @@ class Match(TestCase):
     def test_it_explains_what_is_rejected_and_why(self):
         program = os.path.join(BUILD, "tests", "harm", "misread")
         reason = "'turns' cannot be probed: the kernel refuses its first instruction, and no later one will do"
-        found = perfflow("match", "--json", "--binary", program, "misread:*")
+        found = perfflow("match", "--explain", "--json", "--binary", program, "misread:*")
         rejected = [one for module in json.loads(found.out)["binaries"] for one in module["rejected"]]
         self.assertIn(("turns", reason), [(one["name"], one["reason"]) for one in rejected])
         told = perfflow("match", "--explain", "--binary", program, "misread:*")
@@ -86,6 +87,45 @@ class Match(TestCase):
         self.assertRegex(told.err, rf"rejected: {len(rejected)}\b")
         self.assertNotIn("turns", [name for module in json.loads(found.out)["binaries"]
                                    for name in (function["name"] for function in module["functions"])])
+
+    def test_what_is_no_join_point_is_found_and_rejected(self):
+        program = target("plain_pie")
+        told = perfflow("match", "--explain", "--binary", program, "plain_pie:_start || add")
+        self.assertIn("plain_pie:_start\n    rejected: '_start' cannot be probed: nobody calls it: the kernel or the loader jumps "
+                      "to it, to begin the program\n", told.out)
+        self.assertIn("functions: 1, binaries: 1, rejected: 1", told.err)
+        alone = perfflow("match", "--binary", program, "plain_pie:_start")
+        self.assertSentence(alone, "'_start' cannot be probed")
+        as_json = perfflow("match", "--json", "--binary", program, "plain_pie:_start")
+        self.assertEqual([one["name"] for module in json.loads(as_json.out)["binaries"] for one in module["rejected"]], ["_start"])
+        among_others = perfflow("match", "--binary", program, "plain_pie:_start || add")
+        self.assertIn("rejected: 0", among_others.err)
+
+    def test_what_is_left_out_is_told(self):
+        program = str(self.folder / "needs")
+        with open(self.folder / "gone.c", "w") as source:
+            source.write("int gone(void) { return 0; }\n")
+        with open(self.folder / "needs.c", "w") as source:
+            source.write("int gone(void);\nint main(void) { return gone(); }\n")
+        library = str(self.folder / "libgone.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, self.folder / "gone.c"], check=True)
+        subprocess.run(["cc", "-o", program, self.folder / "needs.c", library], check=True)
+        whole = perfflow("match", "--json", "--binary", program, "main")
+        self.assertEqual([json.loads(whole.out)[key] for key in ("missed", "skipped")], [[], []])
+        os.unlink(library)
+        ran = perfflow("match", "--json", "--binary", program, "main")
+        self.assertIn(f"'{library}' is left out: it is needed, and not found", ran.err)
+        self.assertEqual(json.loads(ran.out)["missed"], [library])
+
+    def test_a_file_of_a_process_that_cannot_be_read_is_named(self):
+        library = shutil.copy(target("libplugin.so"), self.folder / "libdamaged.so")
+        process = self.start([target("follows")], stdin=subprocess.PIPE, env=dict(os.environ, LD_PRELOAD=str(library)))
+        process.read_until("ready")
+        with open(library, "r+b") as file:
+            file.write(b"none")
+        ran = perfflow("match", "--json", "--pid", str(process.pid), "getenv")
+        self.assertRegex(ran.err, r"'.*libdamaged.so' is left out: ")
+        self.assertRegex("".join(json.loads(ran.out)["skipped"]), "libdamaged.so")
 
     def test_what_only_shows_at_run_time_is_told(self):
         pointcut = "add && cflow(twice) && !rank(0) && !exe(sh) || main && exe(plain_pie)"
