@@ -23,6 +23,7 @@
 #include "client.h"
 #include "command.h"
 #include "options.h"
+#include "probe/calibrate.h"
 #include "probe/candidates.h"
 #include "probe/features.h"
 #include "probe/joinpoint.h"
@@ -60,6 +61,8 @@ struct match {
 	size_t n_joinpoints, n_rejected;
 	bool is_library; /* what was asked for */
 	bool tells_left_out;
+	struct probe_costs costs; /* of this machine, */
+	bool has_costs;		  /* if they could be measured */
 };
 
 static void forget_modules(struct match *match)
@@ -273,7 +276,12 @@ static void print_table(const struct match *match)
 				  &match->modules[i].joinpoints.items[j]);
 }
 
-static void explain_site(const struct module *module, const struct joinpoint *joinpoint)
+static unsigned int cost_of(const struct match *match, const struct site *site)
+{
+	return site_cost_ns(site, match->has_costs ? &match->costs : NULL);
+}
+
+static void explain_site(const struct match *match, const struct module *module, const struct joinpoint *joinpoint)
 {
 	_cleanup_(text_done) struct text annotation = {0};
 	const struct site *site = &joinpoint->site;
@@ -293,7 +301,7 @@ static void explain_site(const struct module *module, const struct joinpoint *jo
 	if (site->returns == SITE_EXITS)
 		printf(" (%zu)", site->n_exits);
 	printf("%s%s\n", site->reason ? ": " : "", site->reason ? site->reason : "");
-	printf("    cost    about %.1f us a call\n", site->cost_ns / 1000.0);
+	printf("    cost    about %.1f us a call\n", cost_of(match, site) / 1000.0);
 	if (joinpoint->annotation && text_append_clean(&annotation, joinpoint->annotation) == 0)
 		printf("    marked  %s\n", annotation.data);
 }
@@ -317,7 +325,7 @@ static void explain_module(const struct match *match, const struct module *modul
 		if (append_name(&name, module, joinpoint) < 0)
 			continue;
 		printf("%s\n", name.data);
-		explain_site(module, joinpoint);
+		explain_site(match, module, joinpoint);
 		explain_condition(match, joinpoint);
 	}
 	for (size_t i = 0; i < module->joinpoints.n_rejected; i++) {
@@ -366,7 +374,7 @@ static struct json_object *describe_joinpoint(const struct match *match, const s
 	json_object_object_add(object, "returns", json_text(site_returns_name(site->returns)));
 	json_object_object_add(object, "reason", json_text(site->reason ? site->reason : ""));
 	json_object_object_add(object, "exits", json_object_new_int64((int64_t)site->n_exits));
-	json_object_object_add(object, "cost_ns", json_object_new_int64(site->cost_ns));
+	json_object_object_add(object, "cost_ns", json_object_new_int64(cost_of(match, site)));
 	json_object_object_add(object, "recorded",
 			       json_object_new_boolean(joinpoint->aspect != JOINPOINT_OF_NONE));
 	if (pointcut_condition_print(&joinpoint->condition, &match->atoms, &condition) == 0)
@@ -422,6 +430,7 @@ static void print_json(const struct match *match)
 		json_object_array_add(modules, object);
 	}
 	json_object_object_add(root, "binaries", modules);
+	json_object_object_add(root, "costs_measured", json_object_new_boolean(match->has_costs));
 	json_object_object_add(root, "missed", json_strings(&match->missed));
 	json_object_object_add(root, "skipped", json_strings(&match->skipped));
 	report_json(root);
@@ -492,6 +501,16 @@ static void report_rejected(const struct match *match)
 	}
 }
 
+/* In a moment, or not at all: without rights, and where each probe is a perf event of its own. */
+static void measure_costs(struct match *match)
+{
+	struct why ignored = {0};
+
+	if (!match->options->explain || feature_probe(FEATURE_UPROBE_MULTI) <= 0)
+		return;
+	match->has_costs = calibrate(&match->costs, &ignored) == 0;
+}
+
 static int match_run(const struct match_options *options)
 {
 	_cleanup_(match_done) struct match match = {.options = options};
@@ -524,6 +543,7 @@ static int match_run(const struct match_options *options)
 	}
 
 	report_skipped(&match);
+	measure_costs(&match);
 	if (options->json)
 		print_json(&match);
 	else if (options->explain)
@@ -532,6 +552,9 @@ static int match_run(const struct match_options *options)
 		return report_no_match(&match, match.aspect->pointcut, options->pointcut);
 	if (!options->json && !options->explain)
 		print_table(&match);
+	if (options->explain && !options->json)
+		report("%s", match.has_costs ? "the costs of probes were measured on this machine"
+					     : "the costs are those of a typical virtual machine: measuring them here takes rights to trace");
 	report("functions: %zu, binaries: %zu, rejected: %zu", match.n_joinpoints, match.n_modules, match.n_rejected);
 	if (match.n_joinpoints == 0) {
 		if (!options->explain && !options->json)
@@ -615,7 +638,8 @@ const struct command command_match = {
 	.details = "  --binary FILE  a library; or a program with the libraries that it would load\n"
 		   "  --pid PID      what this process is made of\n"
 		   "  --explain      where each is probed, how its return is seen and why, what a call will\n"
-		   "                 cost, and what cannot be probed\n"
+		   "                 cost (measured here, given the rights to; else as in a typical\n"
+		   "                 virtual machine), and what cannot be probed\n"
 		   "  --returns HOW  as for run: auto, sites, probes or never\n"
 		   "  --json         for programs\n"
 		   "\n"

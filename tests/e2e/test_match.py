@@ -10,7 +10,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import BUILD, TARGETS, TestCase, main, no_bpf, perfflow, target  # noqa: E402
+from perfflow import BUILD, PERFFLOW, TARGETS, TestCase, main, no_bpf, perfflow, run, target  # noqa: E402
 
 
 class Match(TestCase):
@@ -74,6 +74,14 @@ class Match(TestCase):
         ran = perfflow("match", "--binary", target("plain_pie"), "--explain", "--returns=sites", "add")
         self.assertRegex(ran.out, r"(?m)^plain_pie:add\n    source  .*plain\.c:\d+\n    entry   \+\d+  \S.*  \([a-z-]+\)\n"
                          r"    return  exit sites \(1\): this was asked for\n    cost    about \d+\.\d us a call$")
+
+    def test_the_costs_are_of_this_machine_where_they_can_be_measured(self):
+        command = ["match", "--explain", "--binary", target("plain_pie"), "plain_pie:add"]
+        without_rights = run(["setpriv", "--bounding-set=-sys_admin,-bpf,-perfmon", "--inh-caps=-all", PERFFLOW, *command])
+        self.assertIn("the costs are those of a typical virtual machine", without_rights.err)
+        if no_bpf() is None and json.loads(perfflow("doctor", "--json").out)["features"]["uprobe_multi"] == "present":
+            self.assertIn("were measured on this machine", perfflow(*command).err)
+            self.assertTrue(json.loads(perfflow(*command, "--json").out)["costs_measured"])
 
     @unittest.skipUnless(os.uname().machine == "x86_64", "the instructions are those of x86-64")
     def test_it_explains_what_is_rejected_and_why(self):
