@@ -135,6 +135,39 @@ class Match(TestCase):
         self.assertRegex(ran.err, r"'.*libdamaged.so' is left out: ")
         self.assertRegex("".join(json.loads(ran.out)["skipped"]), "libdamaged.so")
 
+    def test_a_mark_stands_below_what_is_wrong(self):
+        for pointcut, marked in (("(a | b)", "| b)"), ("add && (", ""), ("größe && rank(x)", "x)"), ("add && /a(/", "/")):
+            with self.subTest(pointcut):
+                ran = perfflow("match", "--binary", target("plain_pie"), pointcut)
+                self.assertEqual(ran.status, 1, ran)
+                lines = ran.err.splitlines()
+                at = lines.index("  " + pointcut)
+                self.assertEqual(lines[at + 1], "  " + " " * (len(pointcut) - len(marked)) + "^", ran)
+
+    def test_the_size_of_a_function_is_that_of_its_symbol(self):
+        table = run(["nm", "-S", "--defined-only", target("plain_pie")]).out
+        sizes = {name: int(size, 16) for size, name in re.findall(r"(?m)^\w+ (\w+) [Tt] (\w+)$", table) if name != "_start"}
+        limit = sorted(sizes.values())[len(sizes) // 2]
+        for term, holds in ((f"size({limit}..)", lambda size: size >= limit), (f"size(..{limit})", lambda size: size <= limit),
+                            (f"size({limit})", lambda size: size == limit)):
+            with self.subTest(term):
+                found = self.match(f"plain_pie:* && {term}", binary=target("plain_pie"))
+                self.assertEqual({name: f["size"] for name, f in found.items()},
+                                 {name: size for name, size in sizes.items() if size and holds(size)})
+
+    def test_within_means_a_class_or_a_library(self):
+        own = {"solver::Base::compute", "solver::Base::~Base"}
+        for what, names in (("solver::Base", own), ("class:solver::Base", own), ("*::Base", own),
+                            ("solver::Grid", {"solver::Grid<int>::sweep", "solver::Grid<double>::sweep"}),
+                            ("solver::Grid<int>", {"solver::Grid<int>::sweep"}), ("class:/^solver::D/", {"solver::Derived::compute",
+                                                                                                       "solver::Derived::~Derived"})):
+            with self.subTest(what):
+                self.assertEqual(set(self.match(f"plusplus:* && within({what})", binary=target("plusplus"))), names)
+        for what in ("libc.so.6", "module:libc*", "/lib*/libc.so.6", "module:/libc.so.6$/"):
+            with self.subTest(what):
+                found = self.match(f"(getenv || main) && within({what})", binary=target("plusplus"))
+                self.assertEqual({name: f["module"] for name, f in found.items()}, {"getenv": "libc.so.6"})
+
     def test_what_only_shows_at_run_time_is_told(self):
         pointcut = "add && cflow(twice) && !rank(0) && !exe(sh) || main && exe(plain_pie)"
         found = self.match(pointcut, binary=target("plain_pie"))
