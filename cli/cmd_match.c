@@ -166,11 +166,17 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 	return 0;
 }
 
+/* A dynamic linker that no pattern names. */
+static bool is_passed_over(const struct match *match, const struct binary *binary)
+{
+	return !match->is_library && loader_is_one(binary) && pointcut_wants_all_modules(match->aspect->pointcut);
+}
+
 static bool is_wanted(const struct match *match, const struct binary *binary)
 {
 	const struct pointcut *pointcut = match->aspect->pointcut;
 
-	if (!match->is_library && loader_is_one(binary) && pointcut_wants_all_modules(pointcut))
+	if (is_passed_over(match, binary))
 		return false;
 	return pointcut_wants_module(pointcut, binary_module_path(binary), binary->soname);
 }
@@ -190,6 +196,9 @@ static int find_joinpoints(struct match *match, struct why *why)
 		r = binary_open(match->paths.items[i], &binary, was_asked_for ? why : &ignored);
 		if (r == 0)
 			binary->distrust = distrust || binary->is_program ? distrust : library_distrust;
+		if (r == 0 && match->tells_left_out && is_passed_over(match, binary))
+			r = strings_printf(&match->skipped, "'%s' is left out: a dynamic linker is looked into only where a pattern names it",
+					   match->paths.items[i]);
 		if (r == 0 && is_wanted(match, binary))
 			r = look_into(match, &binary, was_asked_for ? why : &ignored);
 		if (r < 0 && r != -ENOMEM && !was_asked_for)

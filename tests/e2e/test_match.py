@@ -48,6 +48,8 @@ class Match(TestCase):
         self.assertEqual(found["add"]["module"], "plain_pie")
         self.assertEqual(found["getenv"]["module"], "libc.so.6")
         self.assertFalse([f for f in found.values() if f["module"].startswith("ld-")])
+        self.assertIn("a dynamic linker is looked into only where a pattern names it", perfflow(
+            "match", "--explain", "--binary", target("plain_pie"), "_dl_*").err)
         self.assertTrue(self.match("ld-linux*:_dl_*", binary=target("plain_pie")))
 
     def test_a_library_is_looked_into_alone_and_trusted_by_nobody(self):
