@@ -4,7 +4,8 @@
  * rights
  *
  * A program is looked into with the libraries that it would load, and with what the pointcut names wherever that is
- * found, as when it is traced. Libraries that cannot be read are passed over then too; a file that was asked for is not.
+ * found, as when it is traced. Libraries that cannot be read are passed over then too, and named; a file that was asked for is
+ * not. What is no join point at all is looked for only where it is to be told: it may be much, and none of it is traced.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -22,6 +23,7 @@
 #include "client.h"
 #include "command.h"
 #include "options.h"
+#include "probe/calibrate.h"
 #include "probe/candidates.h"
 #include "probe/features.h"
 #include "probe/joinpoint.h"
@@ -52,13 +54,18 @@ struct match {
 	struct pointcut_atoms atoms;
 	size_t followed[PF_MAX_ATOMS];
 	struct strings paths;
+	struct strings missed;	/* libraries that the program needs and that are not found */
+	struct strings skipped; /* sentences: files that cannot be read */
 	struct module *modules;
 	size_t n_modules;
 	size_t n_joinpoints, n_rejected;
 	bool is_library; /* what was asked for */
+	bool tells_left_out;
+	struct probe_costs costs; /* of this machine, */
+	bool has_costs;		  /* if they could be measured */
 };
 
-static void match_done(struct match *match)
+static void forget_modules(struct match *match)
 {
 	for (size_t i = 0; i < match->n_modules; i++) {
 		joinpoints_done(&match->modules[i].joinpoints);
@@ -66,6 +73,15 @@ static void match_done(struct match *match)
 		binary_free(match->modules[i].binary);
 	}
 	free(match->modules);
+	match->modules = NULL;
+	match->n_modules = 0;
+}
+
+static void match_done(struct match *match)
+{
+	forget_modules(match);
+	strings_done(&match->skipped);
+	strings_done(&match->missed);
 	strings_done(&match->paths);
 	aspect_free(match->aspect);
 }
@@ -98,8 +114,10 @@ static int find_paths(struct match *match, struct why *why)
 			r = process_files(pid, &match->paths, why);
 	}
 	view_init(&view, pid ? pid : getpid());
+	view.context.missed = &match->missed;
 	if (!pid)
 		r = find_binary_paths(match, &view, why);
+	view.context.missed = NULL; /* of other programs of that name it does not matter */
 	if (r == 0)
 		r = pointcut_modules(match->aspect->pointcut, &globs);
 	if (r < 0 || match->is_library)
@@ -119,6 +137,7 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 		.n_aspects = 1,
 		.atoms = &match->atoms,
 		.returns = match->options->returns,
+		.tells_left_out = match->tells_left_out,
 		.matched = &matched,
 		.followed = match->followed,
 	};
@@ -147,11 +166,17 @@ static int look_into(struct match *match, struct binary **binary, struct why *wh
 	return 0;
 }
 
+/* A dynamic linker that no pattern names. */
+static bool is_passed_over(const struct match *match, const struct binary *binary)
+{
+	return !match->is_library && loader_is_one(binary) && pointcut_wants_all_modules(match->aspect->pointcut);
+}
+
 static bool is_wanted(const struct match *match, const struct binary *binary)
 {
 	const struct pointcut *pointcut = match->aspect->pointcut;
 
-	if (!match->is_library && loader_is_one(binary) && pointcut_wants_all_modules(pointcut))
+	if (is_passed_over(match, binary))
 		return false;
 	return pointcut_wants_module(pointcut, binary_module_path(binary), binary->soname);
 }
@@ -171,12 +196,36 @@ static int find_joinpoints(struct match *match, struct why *why)
 		r = binary_open(match->paths.items[i], &binary, was_asked_for ? why : &ignored);
 		if (r == 0)
 			binary->distrust = distrust || binary->is_program ? distrust : library_distrust;
+		if (r == 0 && match->tells_left_out && is_passed_over(match, binary))
+			r = strings_printf(&match->skipped, "'%s' is left out: a dynamic linker is looked into only where a pattern names it",
+					   match->paths.items[i]);
 		if (r == 0 && is_wanted(match, binary))
 			r = look_into(match, &binary, was_asked_for ? why : &ignored);
-		if (r < 0 && (r == -ENOMEM || was_asked_for))
+		if (r < 0 && r != -ENOMEM && !was_asked_for)
+			r = strings_printf(&match->skipped, "'%s' is left out: %s", match->paths.items[i], why_text(&ignored, r));
+		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* What was found is not much: it was nothing. */
+static int find_left_out(struct match *match, struct why *why)
+{
+	forget_modules(match);
+	strings_done(&match->skipped);
+	match->n_rejected = 0;
+	memset(match->followed, 0, sizeof(match->followed));
+	match->tells_left_out = true;
+	return find_joinpoints(match, why);
+}
+
+static void report_skipped(const struct match *match)
+{
+	for (size_t i = 0; i < match->missed.n_items; i++)
+		report("'%s' is left out: it is needed, and not found or not to be read", match->missed.items[i]);
+	for (size_t i = 0; i < match->skipped.n_items; i++)
+		report("%s", match->skipped.items[i]);
 }
 
 static int append_name(struct text *name, const struct module *module,
@@ -236,7 +285,12 @@ static void print_table(const struct match *match)
 				  &match->modules[i].joinpoints.items[j]);
 }
 
-static void explain_site(const struct module *module, const struct joinpoint *joinpoint)
+static unsigned int cost_of(const struct match *match, const struct site *site)
+{
+	return site_cost_ns(site, match->has_costs ? &match->costs : NULL);
+}
+
+static void explain_site(const struct match *match, const struct module *module, const struct joinpoint *joinpoint)
 {
 	_cleanup_(text_done) struct text annotation = {0};
 	const struct site *site = &joinpoint->site;
@@ -256,7 +310,7 @@ static void explain_site(const struct module *module, const struct joinpoint *jo
 	if (site->returns == SITE_EXITS)
 		printf(" (%zu)", site->n_exits);
 	printf("%s%s\n", site->reason ? ": " : "", site->reason ? site->reason : "");
-	printf("    cost    about %.1f us a call\n", site->cost_ns / 1000.0);
+	printf("    cost    about %.1f us a call\n", cost_of(match, site) / 1000.0);
 	if (joinpoint->annotation && text_append_clean(&annotation, joinpoint->annotation) == 0)
 		printf("    marked  %s\n", annotation.data);
 }
@@ -280,7 +334,7 @@ static void explain_module(const struct match *match, const struct module *modul
 		if (append_name(&name, module, joinpoint) < 0)
 			continue;
 		printf("%s\n", name.data);
-		explain_site(module, joinpoint);
+		explain_site(match, module, joinpoint);
 		explain_condition(match, joinpoint);
 	}
 	for (size_t i = 0; i < module->joinpoints.n_rejected; i++) {
@@ -329,7 +383,7 @@ static struct json_object *describe_joinpoint(const struct match *match, const s
 	json_object_object_add(object, "returns", json_text(site_returns_name(site->returns)));
 	json_object_object_add(object, "reason", json_text(site->reason ? site->reason : ""));
 	json_object_object_add(object, "exits", json_object_new_int64((int64_t)site->n_exits));
-	json_object_object_add(object, "cost_ns", json_object_new_int64(site->cost_ns));
+	json_object_object_add(object, "cost_ns", json_object_new_int64(cost_of(match, site)));
 	json_object_object_add(object, "recorded",
 			       json_object_new_boolean(joinpoint->aspect != JOINPOINT_OF_NONE));
 	if (pointcut_condition_print(&joinpoint->condition, &match->atoms, &condition) == 0)
@@ -350,6 +404,15 @@ static struct json_object *describe_rejected(const struct rejected *rejected)
 	json_object_object_add(object, "reason", json_text(rejected->reason));
 
 	return object;
+}
+
+static struct json_object *json_strings(const struct strings *strings)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < strings->n_items; i++)
+		json_object_array_add(array, json_text(strings->items[i]));
+	return array;
 }
 
 static void print_json(const struct match *match)
@@ -376,6 +439,9 @@ static void print_json(const struct match *match)
 		json_object_array_add(modules, object);
 	}
 	json_object_object_add(root, "binaries", modules);
+	json_object_object_add(root, "costs_measured", json_object_new_boolean(match->has_costs));
+	json_object_object_add(root, "missed", json_strings(&match->missed));
+	json_object_object_add(root, "skipped", json_strings(&match->skipped));
 	report_json(root);
 	json_object_put(root);
 }
@@ -444,6 +510,16 @@ static void report_rejected(const struct match *match)
 	}
 }
 
+/* In a moment, or not at all: without rights, and where each probe is a perf event of its own. */
+static void measure_costs(struct match *match)
+{
+	struct why ignored = {0};
+
+	if (!match->options->explain || feature_probe(FEATURE_UPROBE_MULTI) <= 0)
+		return;
+	match->has_costs = calibrate(&match->costs, &ignored) == 0;
+}
+
 static int match_run(const struct match_options *options)
 {
 	_cleanup_(match_done) struct match match = {.options = options};
@@ -464,14 +540,19 @@ static int match_run(const struct match_options *options)
 	}
 	if (!match.aspect->says_returns)
 		match.aspect->returns = options->returns;
+	match.tells_left_out = options->explain;
 	r = find_paths(&match, &why);
 	if (r == 0)
 		r = find_joinpoints(&match, &why);
+	if (r == 0 && match.n_joinpoints == 0 && !match.tells_left_out)
+		r = find_left_out(&match, &why);
 	if (r < 0) {
 		report("%s", why_text(&why, r));
 		return EXIT_FAILURE;
 	}
 
+	report_skipped(&match);
+	measure_costs(&match);
 	if (options->json)
 		print_json(&match);
 	else if (options->explain)
@@ -480,6 +561,9 @@ static int match_run(const struct match_options *options)
 		return report_no_match(&match, match.aspect->pointcut, options->pointcut);
 	if (!options->json && !options->explain)
 		print_table(&match);
+	if (options->explain && !options->json)
+		report("%s", match.has_costs ? "the costs of probes were measured on this machine"
+					     : "the costs are those of a typical virtual machine: measuring them here takes rights to trace");
 	report("functions: %zu, binaries: %zu, rejected: %zu", match.n_joinpoints, match.n_modules, match.n_rejected);
 	if (match.n_joinpoints == 0) {
 		if (!options->explain && !options->json)
@@ -563,7 +647,8 @@ const struct command command_match = {
 	.details = "  --binary FILE  a library; or a program with the libraries that it would load\n"
 		   "  --pid PID      what this process is made of\n"
 		   "  --explain      where each is probed, how its return is seen and why, what a call will\n"
-		   "                 cost, and what cannot be probed\n"
+		   "                 cost (measured here, given the rights to; else as in a typical\n"
+		   "                 virtual machine), and what cannot be probed\n"
 		   "  --returns HOW  as for run: auto, sites, probes or never\n"
 		   "  --json         for programs\n"
 		   "\n"

@@ -173,6 +173,12 @@ esac
 
 # of binutils itself in Debian 12
 [ "$codename" = bookworm ] || test_packages+=(binutils-gold:ld.gold)
+# of the same version as libelf
+if [ "$codename" = bookworm ]; then
+	new_test_packages+=(libdebuginfod1)
+else
+	new_test_packages+=(libdebuginfod1t64)
+fi
 
 install_build
 case ${1:-} in

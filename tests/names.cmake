@@ -13,7 +13,7 @@ if(SDT_H)
 	target_sources(fixture_marked PRIVATE unit/fixtures/static_probes.c)
 	list(APPEND marked_definitions FIXTURE_HAS_STATIC_PROBES)
 else()
-	message(STATUS "no sys/sdt.h (systemtap-sdt-dev): static probes of a fixture are not tested")
+	left_out("no sys/sdt.h (systemtap-sdt-dev): static probes of a fixture are not tested")
 endif()
 
 target_link_options(fixture_names PRIVATE

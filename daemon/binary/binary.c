@@ -23,6 +23,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "binary/pages.h"
+
 #define MAX_SEGMENTS	   4096
 #define MAX_NEEDED	   4096
 #define MAX_STRING_BYTES   4096	     /* of a path or soname in the dynamic section */
@@ -64,29 +66,9 @@ static const char *machine_name(uint16_t machine)
 	}
 }
 
-static ssize_t read_at(int fd, void *buffer, size_t size, uint64_t offset)
-{
-	size_t done = 0;
-	ssize_t n;
-
-	while (done < size) {
-		n = pread(fd, (char *)buffer + done, size - done, offset + done);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		done += n;
-	}
-	return done;
-}
-
 ssize_t binary_read(const struct binary *binary, uint64_t file_offset, void *buffer, size_t size)
 {
-	if (file_offset > INT64_MAX - size)
-		return 0;
-	return read_at(binary->fd, buffer, size, file_offset);
+	return pages_read(binary->pages, binary->fd, file_offset, buffer, size);
 }
 
 static bool range_is_inside(uint64_t offset, uint64_t bytes, uint64_t size)
@@ -598,6 +580,7 @@ static int binary_new(int fd, const char *path, struct binary **ret_binary)
 		return -ENOMEM;
 	}
 	binary->fd = fd;
+	binary->pages = pages_new();
 	binary->path = strdup(path);
 	if (!binary->path)
 		return -ENOMEM;
@@ -697,6 +680,7 @@ void binary_free(struct binary *binary)
 		return;
 
 	elf_end(binary->elf);
+	pages_free(binary->pages);
 	close(binary->fd);
 	free(binary->segments);
 	free(binary->rpath);

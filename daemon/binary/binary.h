@@ -56,6 +56,7 @@ struct binary {
 	 * NULL; whoever knows the processes sets it */
 	const char *distrust;
 	const struct binary_opener *opener; /* of debug files, or NULL */
+	struct pages *pages; /* of what binary_read() reads */
 	void *elf; /* libelf's Elf, for the rest of binary/; NULL if it was glanced at alone */
 };
 

@@ -9,8 +9,11 @@
  *
  * Backwards is the order of the file, through copies, and from the start of a block to all the jumps that lead there.
  * That is not always the order of execution. It need not be: a tail call that stays in the function is seen at the probe
- * to be none, by its stack pointer; and a switch is believed only where its table, which is read, leads into the function
- * (AArch64's tables of bytes apart, which only a switch has). What leads out of it to code without a name is followed.
+ * to be none, by its stack pointer; and a switch is believed only where its table, which is read, leads into the function.
+ * What leads out of it to code without a name is followed. AArch64 has tables of bytes and halves too, which count
+ * instructions from an address that is not the table's:
+ *
+ *     ldrb w1, [table, index]; add x1, base, w1, sxtb #2; br x1
  */
 #include "binary/indirect.h"
 
@@ -27,7 +30,7 @@ enum source {
 	SOURCE_UNKNOWN,
 	SOURCE_VALUE,	/* an argument, a result, or loaded from somewhere: the address of a function */
 	SOURCE_TABLE8,	/* loaded from a table of addresses */
-	SOURCE_TABLE4,	/* loaded from a table of distances */
+	SOURCE_TABLE4,	/* loaded from a table of distances, on AArch64 of any size */
 	SOURCE_SUM,	/* a base and what SOURCE_TABLE4 has loaded: a switch */
 	SOURCE_ADDRESS, /* of the code or data itself */
 };
@@ -45,6 +48,16 @@ struct trace {
 	uint64_t base_at;
 	unsigned int index; /* the register that chooses the entry, where it was loaded */
 	uint64_t load_at;
+	/* AArch64: the register of the table there, its entries, and by how much they are shifted when they are added */
+	unsigned int table, entry_bytes, shift;
+	bool is_signed;
+};
+
+/* What a switch reads its targets from: each is the base and an entry. */
+struct table {
+	uint64_t address, base;
+	unsigned int entry_bytes, shift;
+	bool is_signed;
 };
 
 static enum source trace_back(struct trace *trace, unsigned int depth);
@@ -181,6 +194,10 @@ static enum source source_of_sum(struct trace *trace, unsigned int left, unsigne
 		trace->base_at = trace->at;
 		trace->index = other.index;
 		trace->load_at = other.load_at;
+		trace->table = other.table;
+		trace->entry_bytes = other.entry_bytes;
+		trace->is_signed = other.is_signed;
+		trace->shift = 0;
 		return SOURCE_SUM;
 	}
 	return SOURCE_UNKNOWN;
@@ -242,24 +259,105 @@ static bool source_x86(struct trace *trace, unsigned int depth, enum source *ret
 	return strncmp(trace->insn->mnemonic, "cmov", 4) != 0;
 }
 
-static bool source_arm64(struct trace *trace, unsigned int depth, enum source *ret_source)
+/* An entry of a table, where it is loaded with an index. */
+static enum source source_of_entry(struct trace *trace, unsigned int entry_bytes, bool is_signed)
+{
+	const cs_arm64_op *from = &trace->insn->detail->arm64.operands[1];
+
+	if (from->type != ARM64_OP_MEM || from->mem.index == ARM64_REG_INVALID)
+		return SOURCE_UNKNOWN;
+	trace->table = from->mem.base;
+	trace->index = from->mem.index;
+	trace->load_at = trace->at;
+	trace->entry_bytes = entry_bytes;
+	trace->is_signed = is_signed;
+	return SOURCE_TABLE4;
+}
+
+static enum source source_of_load_arm64(struct trace *trace)
+{
+	const cs_arm64_op *to = &trace->insn->detail->arm64.operands[0], *from = to + 1;
+
+	if (from->type != ARM64_OP_MEM)
+		return SOURCE_UNKNOWN;
+	if (to->reg >= ARM64_REG_W0 && to->reg <= ARM64_REG_W30)
+		return source_of_entry(trace, 4, false);
+	return from->mem.index == ARM64_REG_INVALID ? SOURCE_VALUE : SOURCE_TABLE8;
+}
+
+/* A base, and what has been loaded from a table, which is extended or shifted. */
+static enum source source_of_extended_sum(struct trace *trace, unsigned int depth)
+{
+	const cs_arm64_op *operands = trace->insn->detail->arm64.operands;
+	const cs_arm64_op last = operands[2];
+	unsigned int base = operands[1].reg;
+	struct trace other;
+
+	if (source_before(trace, last.reg, depth, &other) != SOURCE_TABLE4)
+		return SOURCE_UNKNOWN;
+	other.reg = trace->reg;
+	other.base = base;
+	other.base_at = other.at = trace->at;
+	other.is_signed |= last.ext == ARM64_EXT_SXTB || last.ext == ARM64_EXT_SXTH || last.ext == ARM64_EXT_SXTW;
+	other.shift = last.shift.type == ARM64_SFT_LSL ? last.shift.value : 0;
+	*trace = other;
+	return SOURCE_SUM;
+}
+
+/* An address within a page. */
+static enum source source_of_offset(struct trace *trace, unsigned int depth)
+{
+	const cs_arm64_op *operands = trace->insn->detail->arm64.operands;
+	const cs_arm64_op last = operands[2];
+	struct trace other;
+
+	if (last.shift.type != ARM64_SFT_INVALID || source_before(trace, operands[1].reg, depth, &other) != SOURCE_ADDRESS)
+		return SOURCE_UNKNOWN;
+	trace->address = other.address + last.imm;
+	return SOURCE_ADDRESS;
+}
+
+static enum source source_of_add_arm64(struct trace *trace, unsigned int depth)
 {
 	const cs_arm64_op *operands = trace->insn->detail->arm64.operands, *last = &operands[2];
+
+	if (last->type == ARM64_OP_IMM)
+		return source_of_offset(trace, depth);
+	if (last->type != ARM64_OP_REG)
+		return SOURCE_UNKNOWN;
+	if (last->ext != ARM64_EXT_INVALID || last->shift.type != ARM64_SFT_INVALID)
+		return source_of_extended_sum(trace, depth);
+	return source_of_sum(trace, operands[1].reg, last->reg, depth);
+}
+
+static bool source_arm64(struct trace *trace, unsigned int depth, enum source *ret_source)
+{
+	const cs_arm64_op *operands = trace->insn->detail->arm64.operands;
 
 	*ret_source = SOURCE_UNKNOWN;
 	switch (trace->insn->id) {
 	case ARM64_INS_LDR:
 	case ARM64_INS_LDUR:
-		if (operands[1].type == ARM64_OP_MEM)
-			*ret_source = operands[1].mem.index == ARM64_REG_INVALID ? SOURCE_VALUE : SOURCE_TABLE8;
+		*ret_source = source_of_load_arm64(trace);
 		return true;
 	case ARM64_INS_LDP:
 		*ret_source = SOURCE_VALUE;
 		return true;
 	case ARM64_INS_LDRSW:
+		*ret_source = source_of_entry(trace, 4, true);
+		return true;
+	case ARM64_INS_LDRH:
 	case ARM64_INS_LDRSH:
+		*ret_source = source_of_entry(trace, 2, trace->insn->id == ARM64_INS_LDRSH);
+		return true;
+	case ARM64_INS_LDRB:
 	case ARM64_INS_LDRSB:
-		*ret_source = SOURCE_TABLE4;
+		*ret_source = source_of_entry(trace, 1, trace->insn->id == ARM64_INS_LDRSB);
+		return true;
+	case ARM64_INS_ADR:
+	case ARM64_INS_ADRP:
+		trace->address = operands[1].imm;
+		*ret_source = SOURCE_ADDRESS;
 		return true;
 	case ARM64_INS_MOV:
 	case ARM64_INS_CSEL:
@@ -268,12 +366,7 @@ static bool source_arm64(struct trace *trace, unsigned int depth, enum source *r
 		trace->reg = whole_register_arm64(operands[1].reg);
 		return false;
 	case ARM64_INS_ADD:
-		if (last->type != ARM64_OP_REG)
-			return true;
-		if (last->ext != ARM64_EXT_INVALID || last->shift.type != ARM64_SFT_INVALID)
-			*ret_source = SOURCE_SUM;
-		else
-			*ret_source = source_of_sum(trace, operands[1].reg, last->reg, depth);
+		*ret_source = source_of_add_arm64(trace, depth);
 		return true;
 	}
 	return strncmp(trace->insn->mnemonic, "aut", 3) != 0;
@@ -353,7 +446,28 @@ static bool ends_frame(const struct trace *jump)
  * How many entries its table has: one more than what the index was compared with, or masked by. 0: not found. The index is
  * followed through copies.
  */
-static size_t count_table(const struct trace *load)
+static size_t count_table_arm64(const struct trace *load)
+{
+	struct trace trace = *load;
+
+	trace.at = load->load_at;
+	trace.reg = whole_register_arm64(load->index);
+	for (int i = 0; i < STEPS_TO_COMPARE && step_back(&trace) && decode(&trace, trace.at); i++) {
+		const cs_arm64_op *to = &trace.insn->detail->arm64.operands[0], *from = to + 1;
+
+		if (trace.insn->id == ARM64_INS_CMP && to->type == ARM64_OP_REG && whole_register_arm64(to->reg) == trace.reg &&
+		    from->type == ARM64_OP_IMM)
+			return from->imm >= 0 && from->imm < MAX_TABLE ? from->imm + 1 : 0;
+		if (!writes_register(&trace))
+			continue;
+		if (trace.insn->id != ARM64_INS_MOV || from->type != ARM64_OP_REG)
+			return 0;
+		trace.reg = whole_register_arm64(from->reg);
+	}
+	return 0;
+}
+
+static size_t count_table_x86(const struct trace *load)
 {
 	struct trace trace = *load;
 
@@ -375,6 +489,11 @@ static size_t count_table(const struct trace *load)
 	return 0;
 }
 
+static size_t count_table(const struct trace *load)
+{
+	return is_x86(load) ? count_table_x86(load) : count_table_arm64(load);
+}
+
 static bool read_memory(const struct binary *binary, uint64_t address, void *ret_bytes, size_t size)
 {
 	for (size_t i = 0; i < binary->n_segments; i++) {
@@ -387,23 +506,34 @@ static bool read_memory(const struct binary *binary, uint64_t address, void *ret
 	return false;
 }
 
+static bool read_target(const struct binary *binary, const struct table *table, size_t i, uint64_t *ret_target)
+{
+	unsigned int unused = 64 - 8 * table->entry_bytes;
+	uint64_t entry = 0;
+
+	if (!read_memory(binary, table->address + i * table->entry_bytes, &entry, table->entry_bytes))
+		return false;
+	if (table->is_signed) /* both kinds of machine have the low byte first */
+		entry = (uint64_t)((int64_t)(entry << unused) >> unused);
+	*ret_target = table->base + (entry << table->shift);
+	return true;
+}
+
 /*
  * Without a count the table is read as far as it leads into the function, or into code without a name: rather more than
  * there is, at the price of a few probes, than a piece less.
  */
-static int follow_table(struct function *function, uint64_t table, size_t n, size_t entry_bytes, enum indirect_kind *ret_kind)
+static int follow_table(struct function *function, const struct table *table, size_t n, enum indirect_kind *ret_kind)
 {
 	size_t n_inside = 0;
 	int r;
 
 	*ret_kind = INDIRECT_TAIL_CALL;
 	for (size_t i = 0; i < (n ?: MAX_TABLE); i++) {
-		int64_t entry = 0;
 		uint64_t target;
 
-		if (!read_memory(function->binary, table + i * entry_bytes, &entry, entry_bytes))
+		if (!read_target(function->binary, table, i, &target))
 			break;
-		target = entry_bytes == 4 ? table + (int32_t)entry : (uint64_t)entry;
 		if (n || function_is_unnamed(function, target)) {
 			r = function_follow(function, target);
 			if (r < 0)
@@ -416,6 +546,14 @@ static int follow_table(struct function *function, uint64_t table, size_t n, siz
 	if (n ? n_inside == n : n_inside > 0)
 		*ret_kind = INDIRECT_SWITCH;
 	return 0;
+}
+
+/* A table of 32-bit distances from itself. */
+static int follow_distances(struct function *function, uint64_t address, size_t n, enum indirect_kind *ret_kind)
+{
+	const struct table table = {.address = address, .base = address, .entry_bytes = 4, .is_signed = true};
+
+	return follow_table(function, &table, n, ret_kind);
 }
 
 /* `lea table(%rip), reg` at an address: its REX prefix and ModRM byte have the register. */
@@ -449,7 +587,7 @@ static int follow_any_table(struct trace *trace, unsigned int base, size_t n, en
 
 			if (!function->sizes[piece.at + at] || !is_table_address(trace, piece.start + at, base, &table))
 				continue;
-			r = follow_table(function, table, n, 4, &kind);
+			r = follow_distances(function, table, n, &kind);
 			found |= kind == INDIRECT_SWITCH;
 		}
 	}
@@ -457,17 +595,34 @@ static int follow_any_table(struct trace *trace, unsigned int base, size_t n, en
 	return r;
 }
 
+/* Where a table or its base cannot be told, nothing is. */
+static int judge_sum_arm64(struct trace *trace, enum indirect_kind *ret_kind)
+{
+	struct trace base = *trace, start = *trace;
+	struct table table = {.entry_bytes = trace->entry_bytes, .shift = trace->shift, .is_signed = trace->is_signed};
+
+	*ret_kind = INDIRECT_UNKNOWN;
+	base.reg = whole_register_arm64(trace->base);
+	base.at = trace->base_at;
+	start.reg = whole_register_arm64(trace->table);
+	start.at = trace->load_at;
+	if (trace_back(&base, 0) != SOURCE_ADDRESS || trace_back(&start, 0) != SOURCE_ADDRESS)
+		return 0;
+	table.base = base.address;
+	table.address = start.address;
+	return follow_table(trace->function, &table, count_table(trace), ret_kind);
+}
+
 static int judge_sum(struct trace *trace, enum indirect_kind *ret_kind)
 {
 	struct trace base = *trace;
 
-	*ret_kind = INDIRECT_SWITCH;
 	if (!is_x86(trace))
-		return 0;
+		return judge_sum_arm64(trace, ret_kind);
 	base.reg = whole_register(trace, trace->base);
 	base.at = trace->base_at;
 	if (trace_back(&base, 0) == SOURCE_ADDRESS)
-		return follow_table(trace->function, base.address, count_table(trace), 4, ret_kind);
+		return follow_distances(trace->function, base.address, count_table(trace), ret_kind);
 	return follow_any_table(trace, whole_register(trace, trace->base), count_table(trace), ret_kind);
 }
 
@@ -477,7 +632,7 @@ static int judge_sum(struct trace *trace, enum indirect_kind *ret_kind)
  */
 static int judge_table(struct trace *trace, enum indirect_kind *ret_kind)
 {
-	uint64_t table = trace->address;
+	struct table table = {.address = trace->address, .entry_bytes = 8};
 
 	*ret_kind = INDIRECT_TAIL_CALL;
 	if (!is_x86(trace))
@@ -489,9 +644,9 @@ static int judge_table(struct trace *trace, enum indirect_kind *ret_kind)
 		base.at = trace->base_at;
 		if (trace_back(&base, 0) != SOURCE_ADDRESS)
 			return 0;
-		table += base.address;
+		table.address += base.address;
 	}
-	return follow_table(trace->function, table, count_table(trace), 8, ret_kind);
+	return follow_table(trace->function, &table, count_table(trace), ret_kind);
 }
 
 static int judge(struct trace *trace, enum source source, enum indirect_kind *ret_kind)

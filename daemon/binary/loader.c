@@ -337,6 +337,8 @@ static int need(struct closure *closure, const struct binary *by, const char *by
 	r = strings_add(&closure->names, name);
 	if (r == 0)
 		r = find_library(closure, by, by_path, name);
+	if (r == 0 && closure->found.context->missed)
+		r = strings_add(closure->found.context->missed, name);
 	return r < 0 ? r : 0;
 }
 

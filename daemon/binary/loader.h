@@ -25,6 +25,7 @@ struct loader_context {
 	/* Who opens and reads the files, as binary_open(); NULL: that does. */
 	int (*open_fn)(void *userdata, const char *path, struct binary **ret_binary, struct why *why);
 	void *open_userdata;
+	struct strings *missed;	     /* what is needed and not found, or cannot be read, is added to it; may be NULL */
 	const struct rights *rights; /* whose files they have to be to read; NULL: all are read */
 };
 
@@ -37,7 +38,7 @@ int loader_find_program(const struct loader_context *context, const char *word, 
 /*
  * Adds to paths the program itself (for a script: its interpreter, and so on), then every library
  * that it would load, each once, each with the root before it. Libraries that are not found are
- * left out. Files that are no ELF give nothing. Returns 0, or a negative errno where the program
+ * left out (see missed). Files that are no ELF give nothing. Returns 0, or a negative errno where the program
  * itself cannot be read.
  */
 int loader_closure(const struct loader_context *context, const char *path, struct strings *paths,

@@ -58,35 +58,39 @@ static bool matches_any(const char *const *globs, size_t n, const char *name)
 	return false;
 }
 
-bool symbol_is_off_limits(const char *linker_name)
+#define MAX_GLOBS 8
+
+const char *symbol_off_limits(const char *linker_name)
 {
-	static const char *const globs[] = {
-		/* the kernel jumps to them: no return address is on the stack */
-		"_start",
-		"_dl_start",
-		"_dl_start_user",
-		"__restore",
-		"__restore_rt",
-		"__kernel_rt_sigreturn",
-		/* another function jumps to them: not at the top of a frame */
-		"__start_context",
-		"*.cold",
-		"*.cold.*",
-		/* with the stack or registers of their own making */
-		"_dl_runtime_resolve*",
-		"_dl_runtime_profile*",
-		"_dl_tlsdesc_*",
-		"__morestack*",
-		/* they read or replace their own return address */
-		"__x86.get_pc_thunk.*",
-		"__x86_indirect_thunk*",
-		"__x86_return_thunk*",
-		"__llvm_retpoline_*",
-		"__llvm_external_retpoline_*",
-		"__llvm_lvi_thunk_*",
+	static const struct {
+		const char *because;
+		const char *globs[MAX_GLOBS];
+	} kinds[] = {
+		/* no return address is on the stack */
+		{"nobody calls it: the kernel or the loader jumps to it, to begin the program",
+		 {"_start", "_dl_start", "_dl_start_user"}},
+		{"nobody calls it: handlers of signals return to it",
+		 {"__restore", "__restore_rt", "__kernel_rt_sigreturn"}},
+		{"nobody calls it: a new context returns to it", {"__start_context"}},
+		/* not at the top of a frame */
+		{"it is a piece of a function that is seldom run, and is jumped to; the function itself can be probed",
+		 {"*.cold", "*.cold.*"}},
+		{"it has a stack or registers of its own making",
+		 {"_dl_runtime_resolve*", "_dl_runtime_profile*", "_dl_tlsdesc_*", "__morestack*"}},
+		{"it reads or replaces its own return address",
+		 {"__x86.get_pc_thunk.*", "__x86_indirect_thunk*", "__x86_return_thunk*", "__llvm_retpoline_*",
+		  "__llvm_external_retpoline_*", "__llvm_lvi_thunk_*"}},
 	};
 
-	return matches_any(globs, ARRAY_SIZE(globs), linker_name);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t n = 0;
+
+		while (n < MAX_GLOBS && kinds[i].globs[n])
+			n++;
+		if (matches_any(kinds[i].globs, n, linker_name))
+			return kinds[i].because;
+	}
+	return NULL;
 }
 
 bool symbol_returns_oddly(const char *linker_name)
@@ -242,7 +246,12 @@ static int add_symbol(struct reader *reader, const GElf_Sym *entry, char *name)
 {
 	struct symbols *symbols = reader->symbols;
 	struct symbol symbol = {
-		.linker_name = name, .address = entry->st_value, .size = entry->st_size};
+		.linker_name = name,
+		.address = entry->st_value,
+		.size = entry->st_size,
+		.is_global = GELF_ST_BIND(entry->st_info) != STB_LOCAL,
+		.is_resolver = GELF_ST_TYPE(entry->st_info) == STT_GNU_IFUNC,
+	};
 	size_t size;
 	int r;
 
@@ -260,9 +269,15 @@ static int add_symbol(struct reader *reader, const GElf_Sym *entry, char *name)
 	r = array_grow(&symbols->items, symbols->n_items, sizeof(symbol));
 	if (r < 0)
 		return r;
-	symbol.is_global = GELF_ST_BIND(entry->st_info) != STB_LOCAL;
 	symbols->items[symbols->n_items++] = symbol;
 	return 0;
+}
+
+static bool is_function(const GElf_Sym *entry)
+{
+	unsigned int type = GELF_ST_TYPE(entry->st_info);
+
+	return (type == STT_FUNC || type == STT_GNU_IFUNC) && entry->st_shndx != SHN_UNDEF;
 }
 
 static int read_table(struct reader *reader, Elf *elf, Elf_Scn *section)
@@ -287,7 +302,7 @@ static int read_table(struct reader *reader, Elf *elf, Elf_Scn *section)
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (!gelf_getsym(data, i, &entry))
 			return damaged(reader, elf_errmsg(-1));
-		if (GELF_ST_TYPE(entry.st_info) != STT_FUNC || entry.st_shndx == SHN_UNDEF)
+		if (!is_function(&entry))
 			continue;
 		if (entry.st_name >= names_size)
 			return damaged(reader, "a name lies outside of their string table");
@@ -412,25 +427,63 @@ static void drop_duplicates(struct symbols *symbols)
 	symbols->n_items = n;
 }
 
-/* One name tells of all at its address: "setjmp" may have a local alias that nobody would suspect.
- */
-static void judge_by_names(struct symbols *symbols)
+static int leave_out(struct symbols *symbols, const struct symbol *symbol)
+{
+	struct symbol kept = *symbol;
+	int r;
+
+	r = array_grow(&symbols->left_out, symbols->n_left_out, sizeof(kept));
+	if (r < 0)
+		return r;
+	symbols->left_out[symbols->n_left_out++] = kept;
+	return 0;
+}
+
+/* One name tells of all at its address: "setjmp" may have a local alias that nobody would suspect. A resolver is a function too,
+   which may have a name as such. */
+static int judge_by_names(struct symbols *symbols)
 {
 	size_t n = 0, end;
+	int r = 0;
 
-	for (size_t i = 0; i < symbols->n_items; i = end) {
+	for (size_t i = 0; i < symbols->n_items && r == 0; i = end) {
 		bool off_limits = false, oddly = false;
 
 		for (end = i; end < symbols->n_items &&
 			      symbols->items[end].address == symbols->items[i].address;
 		     end++) {
-			off_limits |= symbol_is_off_limits(symbols->items[end].linker_name);
+			off_limits |= symbol_off_limits(symbols->items[end].linker_name) != NULL;
 			oddly |= symbol_returns_oddly(symbols->items[end].linker_name);
 		}
-		for (size_t j = i; !off_limits && j < end; j++) {
+		for (size_t j = i; j < end && r == 0; j++) {
+			if (off_limits || symbols->items[j].is_resolver) {
+				r = leave_out(symbols, &symbols->items[j]);
+				continue;
+			}
 			symbols->items[n] = symbols->items[j];
 			symbols->items[n++].returns_oddly = oddly;
 		}
+	}
+	symbols->n_items = n;
+	return r;
+}
+
+const char *symbols_left_out_because(const struct symbol *symbols, size_t n)
+{
+	const char *because = NULL;
+
+	for (size_t i = 0; i < n && !because; i++)
+		because = symbol_off_limits(symbols[i].linker_name);
+	return because ?: "it is an IFUNC: the function that it stands for is chosen when the program is loaded, and has a name of its own";
+}
+
+static void drop_resolvers(struct symbols *symbols)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < symbols->n_items; i++) {
+		if (!symbols->items[i].is_resolver)
+			symbols->items[n++] = symbols->items[i];
 	}
 	symbols->n_items = n;
 }
@@ -457,10 +510,10 @@ int symbols_read(struct binary *binary, struct symbols *ret_symbols, struct why 
 	int r;
 
 	r = read_all(binary, &symbols, why);
+	if (r == 0)
+		r = judge_by_names(&symbols);
 	if (r < 0)
 		return r;
-	if (symbols.n_items)
-		judge_by_names(&symbols);
 
 	*ret_symbols = symbols;
 	symbols = (struct symbols){};
@@ -475,6 +528,7 @@ int symbols_read_names(struct binary *binary, struct symbols *ret_symbols, struc
 	r = read_all(binary, &symbols, why);
 	if (r < 0)
 		return r;
+	drop_resolvers(&symbols);
 
 	*ret_symbols = symbols;
 	symbols = (struct symbols){};
@@ -484,6 +538,7 @@ int symbols_read_names(struct binary *binary, struct symbols *ret_symbols, struc
 void symbols_done(struct symbols *symbols)
 {
 	free(symbols->items);
+	free(symbols->left_out);
 	for (size_t i = 0; i < ARRAY_SIZE(symbols->names); i++)
 		free(symbols->names[i]);
 	*symbols = (struct symbols){};

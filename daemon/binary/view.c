@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "binary/execution.h"
 #include "binary/process.h"
 #include "util/reach.h"
 
@@ -35,6 +36,20 @@ void view_init(struct view *view, pid_t pid)
 		.library_path = view->library_path,
 		.preload = view->preload,
 	};
+}
+
+void view_init_executed(struct view *view, pid_t pid)
+{
+	static const char *const names[] = { "LD_LIBRARY_PATH", "LD_PRELOAD" };
+	char *values[ARRAY_SIZE(names)];
+
+	view_init(view, pid);
+	if (execution_environment(pid, names, values, ARRAY_SIZE(names)) < 0)
+		return;
+	free(view->library_path);
+	free(view->preload);
+	view->context.library_path = view->library_path = values[0];
+	view->context.preload = view->preload = values[1];
 }
 
 void view_done(struct view *view)

@@ -15,6 +15,8 @@ struct view {
 
 /* pid 0: no process in particular, with the root that is ours and nothing set. What cannot be read is as if unset. */
 void view_init(struct view *view, pid_t pid);
+/* As the program will find them that the process is held at the door of: with its environment, where that can be read. */
+void view_init_executed(struct view *view, pid_t pid);
 void view_done(struct view *view);
 
 #endif

@@ -44,7 +44,7 @@ struct joinpoint {
 	uint64_t semaphore_offset; /* of a static probe: of the counter in the file that is raised while it is woven; or 0 */
 };
 
-struct rejected { /* a function that is selected and cannot be probed, or not as it has to be */
+struct rejected { /* a function that is selected and cannot be probed, or not as it has to be, or is no join point */
 	char *name;
 	uint64_t address;
 	char *reason; /* a sentence */
@@ -65,6 +65,7 @@ struct joinpoint_query {
 	const struct pointcut_atoms *atoms; /* with those of all their pointcuts */
 	const struct python_plan *python;   /* of all their py(), or NULL */
 	enum site_mode returns;		    /* of functions that are woven for a cflow() alone */
+	bool tells_left_out;		    /* reject what is no join point, instead of passing it over */
 	size_t *matched;		    /* of each aspect: is increased by what it alone would give */
 	size_t *followed;		    /* of each atom, if it is a cflow(): by the functions that set it */
 };

@@ -31,11 +31,11 @@ static int demangle(const struct symbol *symbol, bool with_arguments, struct nam
 }
 
 /* The symbols of the function that begins with symbol i end before the one returned. */
-static size_t group_end(const struct symbols *symbols, size_t i)
+static size_t group_end(const struct symbol *symbols, size_t n, size_t i)
 {
 	size_t end = i + 1;
 
-	while (end < symbols->n_items && symbols->items[end].address == symbols->items[i].address)
+	while (end < n && symbols[end].address == symbols[i].address)
 		end++;
 	return end;
 }
@@ -249,9 +249,8 @@ static int make_room_for_names(struct search *search, size_t n)
 	return 0;
 }
 
-static int search_group(struct search *search, size_t start, size_t end)
+static int name_all(struct search *search, const struct symbol *symbols, size_t n)
 {
-	size_t n = end - start;
 	int r;
 
 	r = make_room_for_names(search, n);
@@ -259,17 +258,70 @@ static int search_group(struct search *search, size_t start, size_t end)
 		return r;
 	memset(search->names, 0, n * sizeof(*search->names));
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = demangle(&search->symbols->items[start + i], search->with_arguments, &search->names[i]);
+		r = demangle(&symbols[i], search->with_arguments, &search->names[i]);
 		search->all[i] = (struct pointcut_names){
-			.linker_name = search->symbols->items[start + i].linker_name,
+			.linker_name = symbols[i].linker_name,
 			.plain = search->names[i].plain,
 			.with_arguments = search->names[i].with_arguments,
 		};
 	}
+	return r;
+}
+
+static void forget_names(struct search *search, size_t n)
+{
+	for (size_t i = 0; i < n && i < search->names_room; i++)
+		names_done(&search->names[i]);
+}
+
+static int search_group(struct search *search, size_t start, size_t end)
+{
+	int r;
+
+	r = name_all(search, search->symbols->items + start, end - start);
 	if (r == 0)
 		r = ask_about_function(search, start, end);
-	for (size_t i = 0; i < n; i++)
-		names_done(&search->names[i]);
+	forget_names(search, end - start);
+	return r;
+}
+
+static int ask_about_left_out(struct search *search, const struct symbol *symbols, size_t n)
+{
+	const struct pointcut_subject subject = {
+		.module_path = binary_module_path(search->binary),
+		.soname = search->binary->soname,
+		.program = search_program(search->binary),
+		.names = search->all,
+		.n_names = n,
+		.size = symbols->size,
+		.find_source = search_find_source,
+		.opaque = search,
+	};
+	struct selection selection;
+	struct why reason = { 0 };
+	int r;
+
+	search->source_address = symbols->address;
+	r = ask_all(search, &subject, &selection);
+	if (r <= 0)
+		return r;
+	why_say(&reason, -ENOENT, "'%s' cannot be probed: %s", symbols->linker_name, symbols_left_out_because(symbols, n));
+	return search_reject(search, symbols->address, selection.name ?: search->all[0].plain ?: symbols->linker_name, &reason);
+}
+
+static int search_left_out(struct search *search)
+{
+	const struct symbols *symbols = search->symbols;
+	size_t end;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < symbols->n_left_out; i = end) {
+		end = group_end(symbols->left_out, symbols->n_left_out, i);
+		r = name_all(search, symbols->left_out + i, end - i);
+		if (r == 0)
+			r = ask_about_left_out(search, symbols->left_out + i, end - i);
+		forget_names(search, end - i);
+	}
 	return r;
 }
 
@@ -280,8 +332,10 @@ int search_functions(struct search *search)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < symbols->n_items; i = end) {
-		end = group_end(symbols, i);
+		end = group_end(symbols->items, symbols->n_items, i);
 		r = search_group(search, i, end);
 	}
+	if (r == 0 && search->query->tells_left_out)
+		r = search_left_out(search);
 	return r;
 }

@@ -16,18 +16,17 @@
 #include "binary/unwind.h"
 
 /*
- * What a probe costs, in nanoseconds, as tests/bench/bench_span measures it in a virtual machine: an entry on `push` (emulated),
- * on `sub` (single-stepped), with a return probe and without. On bare metal stepping costs two to three times an emulated
- * probe instead of fifteen. Other machines differ; the relations are what the choice is shown by.
+ * What a probe costs whose program does nothing, and what perfflow does for a call beside, as tests/bench/bench_span measures both in
+ * a virtual machine: an entry on `push` (emulated), on `sub` (single-stepped). On bare metal stepping costs two to three times an
+ * emulated probe instead of fifteen. Other machines differ; the relations are what the choice is shown by.
  */
-static const struct {
-	unsigned int emulated, stepped, optimised, return_probe;
-} costs_ns = {
-	.emulated = 600,
-	.stepped = 10000,
-	.optimised = 300,
-	.return_probe = 900,
+static const struct probe_costs typical = {
+	.emulated_ns = 600,
+	.stepped_ns = 9800,
+	.nop5_ns = 300,
+	.return_ns = 500,
 };
+#define RECORD_NS 400
 
 struct site_chooser {
 	const struct binary *binary;
@@ -252,22 +251,24 @@ static void choose_returns(const struct site_chooser *chooser, const struct symb
 }
 
 /* Of a call that is left by the dearest of its exits. */
-static unsigned int cost_of(const struct site *site)
+unsigned int site_cost_ns(const struct site *site, const struct probe_costs *costs)
 {
-	unsigned int entry = site->is_optimised	  ? costs_ns.optimised
-			     : site->is_emulated ? costs_ns.emulated
-						  : costs_ns.stepped;
-	unsigned int exit = 0;
+	unsigned int entry, exit = 0;
 
+	if (!costs)
+		costs = &typical;
+	entry = site->is_optimised && costs->nop5_ns ? costs->nop5_ns
+		: site->is_emulated		     ? costs->emulated_ns
+						     : costs->stepped_ns;
 	if (site->returns == SITE_RETURN_PROBE)
-		exit = costs_ns.return_probe;
+		exit = costs->return_ns;
 	for (size_t i = 0; i < site->n_exits; i++) {
-		unsigned int cost = site->exits[i].is_emulated ? costs_ns.emulated : costs_ns.stepped;
+		unsigned int cost = site->exits[i].is_emulated ? costs->emulated_ns : costs->stepped_ns;
 
 		if (cost > exit)
 			exit = cost;
 	}
-	return entry + exit;
+	return entry + exit + RECORD_NS;
 }
 
 int site_choose(struct site_chooser *chooser, const struct symbol *symbol, enum site_mode mode, struct site *ret_site,
@@ -283,7 +284,6 @@ int site_choose(struct site_chooser *chooser, const struct symbol *symbol, enum 
 	if (r < 0)
 		return r;
 	choose_returns(chooser, symbol, mode, &exits, &site);
-	site.cost_ns = cost_of(&site);
 	*ret_site = site;
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "binary/binary.h"
 #include "binary/code.h"
 #include "binary/symbol.h"
+#include "probe/calibrate.h"
 #include "util/cleanup.h"
 #include "util/why.h"
 
@@ -45,10 +46,12 @@ struct site {
 	const char *reason;	 /* why so: a static fragment of a sentence, "Rust panics unwind through it" */
 	struct code_exit *exits; /* owned; for SITE_EXITS */
 	size_t n_exits;
-	unsigned int cost_ns; /* what a call will cost, as a rule */
 };
 
 void site_done(struct site *site);
+
+/* What a call will cost, as a rule; costs NULL: in a virtual machine of the kind that there are many of. */
+unsigned int site_cost_ns(const struct site *site, const struct probe_costs *costs);
 
 static inline bool site_has_return_probe(const struct site *site)
 {

@@ -10,9 +10,12 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "binary/execution.h"
 #include "probe/attach_scope.h"
 #include "session/weave_report.h"
 #include "session/weave_search.h"
@@ -32,6 +35,8 @@ static void distrust_the_unknown(struct session *session, const struct binary *b
 {
 	if (may_run_others)
 		session->weave.distrust = "the script may start programs that unwind their stacks";
+	else if (weave_search_sets_preload(&session->command))
+		session->weave.distrust = "the command sets LD_PRELOAD, and what that loads may unwind the program's stack";
 	else if (!session->pid && !(binary && binary->is_program))
 		session->weave.distrust = SITE_DISTRUST_LIBRARY;
 }
@@ -69,14 +74,23 @@ int session_weave(struct session *session, const struct binary *program, const c
 	return weave_check(&session->weave, &session->aspects, failure);
 }
 
+/* Who is about to be executed, or has mapped a file. */
+struct newcomer {
+	pid_t pid;
+	const char *file, *path; /* what it can be opened by, and what the process calls it */
+	uint64_t since_ns;	 /* when the process mapped it, or 0 if none has yet: it is held at the door */
+	char *preload;		 /* LD_PRELOAD, where it is about to be executed with that; owned */
+};
+
 /* Returns 1 if the libraries of the file were looked for before, and notes that they are. */
-static int note_search(struct session *session, const char *file, uint64_t *ret_key)
+static int note_search(struct session *session, const struct newcomer *newcomer, uint64_t *ret_key)
 {
-	uint64_t identity[2];
+	const char *preload = newcomer->preload ?: "";
+	uint64_t identity[3] = { [2] = hash_bytes(preload, strlen(preload)) };
 	struct stat status;
 	int r;
 
-	r = reach_stat(file, &status);
+	r = reach_stat(newcomer->file, &status);
 	if (r < 0)
 		return r;
 	identity[0] = status.st_dev;
@@ -100,53 +114,84 @@ static void note_late(struct session *session, uint32_t first, uint32_t n, uint6
 }
 
 /* The file with all that it would load, which tells how the returns of each can be seen; nothing if it was looked for before. */
-static int find_late(struct session *session, pid_t pid, const char *file, const char *path, struct strings *paths, struct why *why)
+static int find_late(struct session *session, const struct newcomer *newcomer, struct strings *paths, struct why *why)
 {
 	struct stat status;
 	uint64_t key = 0;
 	int r;
 
-	r = note_search(session, file, &key);
+	r = note_search(session, newcomer, &key);
 	if (r)
 		return r < 0 ? r : 0;
-	r = weave_search_program(&session->weave, pid, path, paths, why);
+	r = (newcomer->since_ns ? weave_search_program : weave_search_executed)(&session->weave, newcomer->pid, newcomer->path, paths,
+										  why);
 	if (r == -ENOMEM || r == -ENOEXEC)
 		return r;
-	if (reach_stat(file, &status) < 0) { /* gone with its process: the next one is another chance */
+	if (reach_stat(newcomer->file, &status) < 0) { /* gone with its process: the next one is another chance */
 		hash_remove(&session->searched, key);
 		return -ENOENT;
 	}
 	if (r < 0 && !session->weave.distrust)
 		session->weave.distrust = "what the program is made of could not be found";
-	return strings_add(paths, file);
+	return strings_add(paths, newcomer->file);
 }
 
-/*
- * A file that was not known before: with all that it would load, before that is loaded. file is what it can be opened by,
- * path what the process calls it; since_ns is when the process mapped it, or 0 if none has yet.
- */
-static void weave_late(struct session *session, pid_t pid, const char *file, const char *path, uint64_t since_ns)
+/* It was woven for what it is made of elsewhere. To weave it again would lose the calls that are open in other processes. */
+static void warn_of_preload(struct session *session, const struct newcomer *newcomer, const struct strings *paths)
+{
+	struct stat status;
+
+	if (!newcomer->preload || stat(newcomer->file, &status) < 0 ||
+	    !weave_has_return_probes(&session->weave, status.st_dev, status.st_ino) ||
+	    !inspector_distrust(session->weave.inspector, paths))
+		return;
+	warnings_add(&session->warnings, "process %d executed '%s' with 'LD_PRELOAD=%s', and return probes were on its functions already: "
+		     "an exception that passes one ends it; with --returns=sites it does not",
+		     newcomer->pid, newcomer->path, newcomer->preload);
+}
+
+static void note_woven_late(struct session *session, const struct newcomer *newcomer, uint32_t n_before)
+{
+	uint32_t n = labels_count(session->labels) - n_before;
+
+	if (!n || !newcomer->since_ns)
+		return;
+	note_late(session, n_before + 1, n, newcomer->since_ns);
+	warnings_add(&session->warnings, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
+		     n, text_file_name(newcomer->path), newcomer->pid, (clock_now_ns(CLOCK_BOOTTIME) - newcomer->since_ns) / 1e6);
+}
+
+/* A file that was not known before, or not with what is loaded beside: with all that it would load, before that is loaded. */
+static void weave_late(struct session *session, const struct newcomer *newcomer)
 {
 	_cleanup_(strings_done) struct strings paths = { 0 };
-	uint32_t n_before = labels_count(session->labels), n_woven;
+	uint32_t n_before = labels_count(session->labels);
 	struct why why = { 0 };
 	int r;
 
 	if (session->members)
 		members_account(session->members);
-	r = find_late(session, pid, file, path, &paths, &why);
+	r = find_late(session, newcomer, &paths, &why);
+	if (r >= 0)
+		warn_of_preload(session, newcomer, &paths);
 	if (r >= 0)
 		r = weave_files(&session->weave, &paths, &why);
 	if (r < 0 && r != -ENOENT && r != -ENOEXEC && r != -ESRCH)
-		warnings_add(&session->warnings, "'%s' was not woven: %s", path, why_text(&why, r));
+		warnings_add(&session->warnings, "'%s' was not woven: %s", newcomer->path, why_text(&why, r));
 	if (session->members)
 		members_account(session->members);
-	n_woven = labels_count(session->labels) - n_before;
-	if (n_woven && since_ns)
-		note_late(session, n_before + 1, n_woven, since_ns);
-	if (n_woven && since_ns)
-		warnings_add(&session->warnings, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
-			     n_woven, text_file_name(path), pid, (clock_now_ns(CLOCK_BOOTTIME) - since_ns) / 1e6);
+	note_woven_late(session, newcomer, n_before);
+}
+
+static void weave_executed(struct session *session, pid_t pid, const char *path)
+{
+	static const char *const names[] = { "LD_PRELOAD" };
+	struct newcomer newcomer = { .pid = pid, .file = path, .path = path };
+
+	if (execution_environment(pid, names, &newcomer.preload, 1) < 0)
+		newcomer.preload = NULL;
+	weave_late(session, &newcomer);
+	free(newcomer.preload);
 }
 
 /* A file that we see under the same path is opened there: the process may be gone already. */
@@ -183,7 +228,8 @@ static void on_mapping(const struct mapping *mapping, void *userdata)
 		snprintf(file, sizeof(file), "%s", mapping->path);
 	else if (!session->is_restricted && (fd = reach_open(file, O_PATH | O_CLOEXEC)) >= 0)
 		snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
-	weave_late(session, mapping->pid, file, mapping->path, mapping->time_ns);
+	weave_late(session, &(struct newcomer){
+				    .pid = mapping->pid, .file = file, .path = mapping->path, .since_ns = mapping->time_ns });
 }
 
 static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -197,7 +243,7 @@ static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userd
 	while ((r = gate_next(session->gate, &pid, &path)) == 1) {
 		if (session->members)
 			members_expect_exec(session->members, pid, path);
-		weave_late(session, pid, path, path, 0);
+		weave_executed(session, pid, path);
 		gate_pass(session->gate);
 	}
 	if (r < 0)

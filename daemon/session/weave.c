@@ -91,6 +91,7 @@ void weave_done(struct weave *weave)
 	free(weave->python_labels);
 	free(weave->reports);
 	free(weave->matched);
+	hash_done(&weave->trusted);
 	hash_done(&weave->seen);
 	strings_done(&weave->paths);
 	strings_done(&weave->unreadable);
@@ -123,6 +124,11 @@ static uint64_t file_key(dev_t dev, ino_t ino)
 bool weave_has_seen(const struct weave *weave, dev_t dev, ino_t ino)
 {
 	return hash_find(&weave->seen, file_key(dev, ino));
+}
+
+bool weave_has_return_probes(const struct weave *weave, dev_t dev, ino_t ino)
+{
+	return hash_find(&weave->trusted, file_key(dev, ino));
 }
 
 static bool is_wanted(const struct weave *weave, const struct binary *binary)
@@ -270,6 +276,19 @@ static int add_sums(struct weave *weave, const struct found *found)
 	return r;
 }
 
+/* What came of its functions. */
+static int note_sites(struct weave *weave, const struct binary *binary, const struct found *found)
+{
+	bool is_trusted = false;
+
+	for (size_t i = 0; i < found->n; i++) {
+		weave->n_overruled += found->joinpoints[i].overruled != JOINPOINT_OF_NONE;
+		weave->has_exit_sites |= found->joinpoints[i].site.returns == SITE_EXITS;
+		is_trusted |= found->joinpoints[i].site.returns == SITE_RETURN_PROBE;
+	}
+	return is_trusted ? hash_put(&weave->trusted, file_key(binary->dev, binary->ino), weave) : 0;
+}
+
 static int weave_binary(struct weave *weave, const struct binary *binary, struct why *why)
 {
 	_cleanup_(found_done) struct found found = { 0 };
@@ -286,11 +305,7 @@ static int weave_binary(struct weave *weave, const struct binary *binary, struct
 	if (r < 0)
 		return r;
 	weave->n_binaries++;
-	for (size_t i = 0; i < found.n; i++) {
-		weave->n_overruled += found.joinpoints[i].overruled != JOINPOINT_OF_NONE;
-		weave->has_exit_sites |= found.joinpoints[i].site.returns == SITE_EXITS;
-	}
-	return 0;
+	return note_sites(weave, binary, &found);
 }
 
 static int weave_unwinder(struct weave *weave, const char *path, struct why *why)

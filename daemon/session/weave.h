@@ -41,6 +41,7 @@ struct weave {
 	char *python_library; /* that an interpreter will load, until one was seen; or NULL */
 	size_t followed[PF_MAX_ATOMS]; /* of each that is a cflow(): the functions that set it */
 	size_t *matched; /* functions that each of them selected */
+	struct hash trusted; /* those that have return probes: a set of the same kind */
 	struct hash seen; /* files that were looked at: a set, by a hash of dev and ino */
 	struct why refusal; /* why the first file that was not understood was not */
 	struct strings paths; /* of those, for the search of near names */
@@ -79,6 +80,9 @@ int weave_expect_python(struct weave *weave, pid_t pid, const char *path);
 
 /* Whether a file was looked at before. */
 bool weave_has_seen(const struct weave *weave, dev_t dev, ino_t ino);
+
+/* Whether it has return probes. */
+bool weave_has_return_probes(const struct weave *weave, dev_t dev, ino_t ino);
 
 /* All files that any process of the machine has mapped executable. */
 int weave_all_processes(struct weave *weave, struct why *why);

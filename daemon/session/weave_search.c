@@ -19,9 +19,12 @@
 #define MAX_WORDS 256
 
 /* How a process finds files, which the inspector reads. */
-static void open_view(const struct weave *weave, pid_t pid, struct view *ret_view)
+static void open_view(const struct weave *weave, pid_t pid, bool is_executed, struct view *ret_view)
 {
-	view_init(ret_view, pid);
+	if (is_executed)
+		view_init_executed(ret_view, pid);
+	else
+		view_init(ret_view, pid);
 	ret_view->context.open_fn = inspector_open;
 	ret_view->context.open_userdata = weave->inspector;
 	ret_view->context.rights = weave->rights;
@@ -33,7 +36,7 @@ int weave_search_named(const struct weave *weave, pid_t pid, struct strings *pat
 	_cleanup_(view_done) struct view view;
 	int r = 0;
 
-	open_view(weave, pid, &view);
+	open_view(weave, pid, false, &view);
 	for (size_t i = 0; i < weave->plan.n_aspects && r >= 0; i++)
 		r = pointcut_modules(weave->plan.aspects[i]->pointcut, &globs);
 	return r < 0 ? r : loader_find_named(&view.context, &globs, paths);
@@ -126,14 +129,33 @@ int weave_search_process(const struct weave *weave, pid_t pid, const struct stri
 	*ret_may_run_others = false;
 	if (!command)
 		return search_running(weave, pid, paths, why);
-	open_view(weave, pid, &view);
+	open_view(weave, pid, false, &view);
 	return search_command(&view.context, command, paths, ret_may_run_others, why);
+}
+
+static int search_program(const struct weave *weave, pid_t pid, bool is_executed, const char *path, struct strings *paths,
+			  struct why *why)
+{
+	_cleanup_(view_done) struct view view;
+
+	open_view(weave, pid, is_executed, &view);
+	return loader_closure(&view.context, path, paths, why);
 }
 
 int weave_search_program(const struct weave *weave, pid_t pid, const char *path, struct strings *paths, struct why *why)
 {
-	_cleanup_(view_done) struct view view;
+	return search_program(weave, pid, false, path, paths, why);
+}
 
-	open_view(weave, pid, &view);
-	return loader_closure(&view.context, path, paths, why);
+int weave_search_executed(const struct weave *weave, pid_t pid, const char *path, struct strings *paths, struct why *why)
+{
+	return search_program(weave, pid, true, path, paths, why);
+}
+
+bool weave_search_sets_preload(const struct strings *command)
+{
+	for (size_t i = 1; i < command->n_items; i++)
+		if (strstr(command->items[i], "LD_PRELOAD"))
+			return true;
+	return false;
 }

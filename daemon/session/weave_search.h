@@ -19,6 +19,12 @@ int weave_search_process(const struct weave *weave, pid_t pid, const struct stri
 /* The file, and if it is a program all that it would load, as pid (0: this process) would find it. */
 int weave_search_program(const struct weave *weave, pid_t pid, const char *path, struct strings *paths, struct why *why);
 
+/* The same of a program that pid is held at the door of, with the environment that it will have. */
+int weave_search_executed(const struct weave *weave, pid_t pid, const char *path, struct strings *paths, struct why *why);
+
+/* Whether a word of the command makes programs load what nobody else knows of. */
+bool weave_search_sets_preload(const struct strings *command);
+
 /* Libraries and programs that the pointcuts name, wherever pid (0: this process) would find them. */
 int weave_search_named(const struct weave *weave, pid_t pid, struct strings *paths);
 

@@ -4,7 +4,8 @@
 
 `perfflow match` on a large library alone and on a program with all of its libraries: LAMMPS, and the largest of libLLVM and
 WebKit that is installed; and on a program of 200 MB, most of it debug information, that is made for it. Of several runs the
-least time counts; the memory is the most that a run had, with what it has mapped of the file.
+least time counts; the memory is the most that a run had, with what it has mapped of the file. What takes longer than its goal is
+named, and the exit status is 1 then.
 
 PERFFLOW_BUILD names the build folder (default: build/release). Needs no rights.
 """
@@ -21,7 +22,7 @@ BUILD = os.environ.get("PERFFLOW_BUILD", os.path.join(HERE, "../../build/release
 PERFFLOW = os.path.join(BUILD, "perfflow")
 ROUNDS = 5
 
-LAMMPS = ["LAMMPS_NS::PairLJCut::compute", "LAMMPS_NS::*::compute", "*"]
+LAMMPS = ["LAMMPS_NS::PairLJCut::compute", "LAMMPS_NS::*::compute", "*", "* --explain", "* --explain --json"]
 LARGE = {
     "libLLVM": ["llvm::Module::getFunction", "llvm::*Pass*::run*", "*"],
     "libwebkit": ["WebKit::WebPageProxy::close", "WebKit::*Proxy::did*", "*"],
@@ -48,6 +49,7 @@ double work(int n)
 """
 N_UNITS = 360
 DEBUG = ["n150::work", "within(file:*unit.cc)", "within(file:*unit.cc) --explain"]
+GOALS = {"liblammps": 0.5, "large": 5}  # seconds, whatever is asked; by how the file's name begins
 PROGRAM = ["libmpi.so*:MPI_*", "liblammps.so*:LAMMPS_NS::*::compute", "*:*"]
 
 
@@ -93,6 +95,11 @@ def cases(folder):
         yield path, pointcut
 
 
+def goal_of(path):
+    """Seconds, or None where there is no goal."""
+    return next((goal for name, goal in GOALS.items() if os.path.basename(path).startswith(name)), None)
+
+
 def match(path, pointcut):
     """Returns seconds, seconds of CPU, the most memory in bytes, functions and binaries."""
     start = time.monotonic()
@@ -112,6 +119,7 @@ def main():
     if not os.access(PERFFLOW, os.X_OK):
         sys.exit(f"bench_match: no perfflow at {PERFFLOW}: build it, or name the build folder in PERFFLOW_BUILD")
     print("| `perfflow match` | pointcut | functions | time | CPU time | memory |\n|---|---|---|---|---|---|")
+    missed = []
     with tempfile.TemporaryDirectory() as folder:
         for path, pointcut in cases(folder):
             runs = [match(path, pointcut) for _ in range(ROUNDS)]
@@ -122,7 +130,13 @@ def main():
             where = f" in {binaries} binaries" if binaries > 1 else ""
             print(f"| {name} | `{pointcut}` | {functions:,}{where} | {seconds:.2f} s | {cpu:.2f} s | "
                   f"{memory / 2**20:.0f} MiB |", flush=True)
+            goal = goal_of(path)
+            if goal and seconds > goal:
+                missed.append(f"'{pointcut}' in {os.path.basename(path)} took {seconds:.2f} s, not {goal} s at most")
+    for sentence in missed:
+        print(f"bench_match: {sentence}", file=sys.stderr)
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

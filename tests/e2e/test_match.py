@@ -4,12 +4,13 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import BUILD, TARGETS, TestCase, main, no_bpf, perfflow, target  # noqa: E402
+from perfflow import BUILD, PERFFLOW, TARGETS, TestCase, main, no_bpf, perfflow, run, target  # noqa: E402
 
 
 class Match(TestCase):
@@ -47,6 +48,8 @@ class Match(TestCase):
         self.assertEqual(found["add"]["module"], "plain_pie")
         self.assertEqual(found["getenv"]["module"], "libc.so.6")
         self.assertFalse([f for f in found.values() if f["module"].startswith("ld-")])
+        self.assertIn("a dynamic linker is looked into only where a pattern names it", perfflow(
+            "match", "--explain", "--binary", target("plain_pie"), "_dl_*").err)
         self.assertTrue(self.match("ld-linux*:_dl_*", binary=target("plain_pie")))
 
     def test_a_library_is_looked_into_alone_and_trusted_by_nobody(self):
@@ -74,11 +77,19 @@ class Match(TestCase):
         self.assertRegex(ran.out, r"(?m)^plain_pie:add\n    source  .*plain\.c:\d+\n    entry   \+\d+  \S.*  \([a-z-]+\)\n"
                          r"    return  exit sites \(1\): this was asked for\n    cost    about \d+\.\d us a call$")
 
+    def test_the_costs_are_of_this_machine_where_they_can_be_measured(self):
+        command = ["match", "--explain", "--binary", target("plain_pie"), "plain_pie:add"]
+        without_rights = run(["setpriv", "--bounding-set=-sys_admin,-bpf,-perfmon", "--inh-caps=-all", PERFFLOW, *command])
+        self.assertIn("the costs are those of a typical virtual machine", without_rights.err)
+        if no_bpf() is None and json.loads(perfflow("doctor", "--json").out)["features"]["uprobe_multi"] == "present":
+            self.assertIn("were measured on this machine", perfflow(*command).err)
+            self.assertTrue(json.loads(perfflow(*command, "--json").out)["costs_measured"])
+
     @unittest.skipUnless(os.uname().machine == "x86_64", "the instructions are those of x86-64")
     def test_it_explains_what_is_rejected_and_why(self):
         program = os.path.join(BUILD, "tests", "harm", "misread")
         reason = "'turns' cannot be probed: the kernel refuses its first instruction, and no later one will do"
-        found = perfflow("match", "--json", "--binary", program, "misread:*")
+        found = perfflow("match", "--explain", "--json", "--binary", program, "misread:*")
         rejected = [one for module in json.loads(found.out)["binaries"] for one in module["rejected"]]
         self.assertIn(("turns", reason), [(one["name"], one["reason"]) for one in rejected])
         told = perfflow("match", "--explain", "--binary", program, "misread:*")
@@ -86,6 +97,78 @@ class Match(TestCase):
         self.assertRegex(told.err, rf"rejected: {len(rejected)}\b")
         self.assertNotIn("turns", [name for module in json.loads(found.out)["binaries"]
                                    for name in (function["name"] for function in module["functions"])])
+
+    def test_what_is_no_join_point_is_found_and_rejected(self):
+        program = target("plain_pie")
+        told = perfflow("match", "--explain", "--binary", program, "plain_pie:_start || add")
+        self.assertIn("plain_pie:_start\n    rejected: '_start' cannot be probed: nobody calls it: the kernel or the loader jumps "
+                      "to it, to begin the program\n", told.out)
+        self.assertIn("functions: 1, binaries: 1, rejected: 1", told.err)
+        alone = perfflow("match", "--binary", program, "plain_pie:_start")
+        self.assertSentence(alone, "'_start' cannot be probed")
+        as_json = perfflow("match", "--json", "--binary", program, "plain_pie:_start")
+        self.assertEqual([one["name"] for module in json.loads(as_json.out)["binaries"] for one in module["rejected"]], ["_start"])
+        among_others = perfflow("match", "--binary", program, "plain_pie:_start || add")
+        self.assertIn("rejected: 0", among_others.err)
+
+    def test_what_is_left_out_is_told(self):
+        program = str(self.folder / "needs")
+        with open(self.folder / "gone.c", "w") as source:
+            source.write("int gone(void) { return 0; }\n")
+        with open(self.folder / "needs.c", "w") as source:
+            source.write("int gone(void);\nint main(void) { return gone(); }\n")
+        library = str(self.folder / "libgone.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, self.folder / "gone.c"], check=True)
+        subprocess.run(["cc", "-o", program, self.folder / "needs.c", library], check=True)
+        whole = perfflow("match", "--json", "--binary", program, "main")
+        self.assertEqual([json.loads(whole.out)[key] for key in ("missed", "skipped")], [[], []])
+        os.unlink(library)
+        ran = perfflow("match", "--json", "--binary", program, "main")
+        self.assertIn(f"'{library}' is left out: it is needed, and not found", ran.err)
+        self.assertEqual(json.loads(ran.out)["missed"], [library])
+
+    def test_a_file_of_a_process_that_cannot_be_read_is_named(self):
+        library = shutil.copy(target("libplugin.so"), self.folder / "libdamaged.so")
+        process = self.start([target("follows")], stdin=subprocess.PIPE, env=dict(os.environ, LD_PRELOAD=str(library)))
+        process.read_until("ready")
+        with open(library, "r+b") as file:
+            file.write(b"none")
+        ran = perfflow("match", "--json", "--pid", str(process.pid), "getenv")
+        self.assertRegex(ran.err, r"'.*libdamaged.so' is left out: ")
+        self.assertRegex("".join(json.loads(ran.out)["skipped"]), "libdamaged.so")
+
+    def test_a_mark_stands_below_what_is_wrong(self):
+        for pointcut, marked in (("(a | b)", "| b)"), ("add && (", ""), ("größe && rank(x)", "x)"), ("add && /a(/", "/")):
+            with self.subTest(pointcut):
+                ran = perfflow("match", "--binary", target("plain_pie"), pointcut)
+                self.assertEqual(ran.status, 1, ran)
+                lines = ran.err.splitlines()
+                at = lines.index("  " + pointcut)
+                self.assertEqual(lines[at + 1], "  " + " " * (len(pointcut) - len(marked)) + "^", ran)
+
+    def test_the_size_of_a_function_is_that_of_its_symbol(self):
+        table = run(["nm", "-S", "--defined-only", target("plain_pie")]).out
+        sizes = {name: int(size, 16) for size, name in re.findall(r"(?m)^\w+ (\w+) [Tt] (\w+)$", table) if name != "_start"}
+        limit = sorted(sizes.values())[len(sizes) // 2]
+        for term, holds in ((f"size({limit}..)", lambda size: size >= limit), (f"size(..{limit})", lambda size: size <= limit),
+                            (f"size({limit})", lambda size: size == limit)):
+            with self.subTest(term):
+                found = self.match(f"plain_pie:* && {term}", binary=target("plain_pie"))
+                self.assertEqual({name: f["size"] for name, f in found.items()},
+                                 {name: size for name, size in sizes.items() if size and holds(size)})
+
+    def test_within_means_a_class_or_a_library(self):
+        own = {"solver::Base::compute", "solver::Base::~Base"}
+        for what, names in (("solver::Base", own), ("class:solver::Base", own), ("*::Base", own),
+                            ("solver::Grid", {"solver::Grid<int>::sweep", "solver::Grid<double>::sweep"}),
+                            ("solver::Grid<int>", {"solver::Grid<int>::sweep"}), ("class:/^solver::D/", {"solver::Derived::compute",
+                                                                                                       "solver::Derived::~Derived"})):
+            with self.subTest(what):
+                self.assertEqual(set(self.match(f"plusplus:* && within({what})", binary=target("plusplus"))), names)
+        for what in ("libc.so.6", "module:libc*", "/lib*/libc.so.6", "module:/libc.so.6$/"):
+            with self.subTest(what):
+                found = self.match(f"(getenv || main) && within({what})", binary=target("plusplus"))
+                self.assertEqual({name: f["module"] for name, f in found.items()}, {"getenv": "libc.so.6"})
 
     def test_what_only_shows_at_run_time_is_told(self):
         pointcut = "add && cflow(twice) && !rank(0) && !exe(sh) || main && exe(plain_pie)"

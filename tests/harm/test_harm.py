@@ -61,6 +61,9 @@ case("sorts", own=["libsorts.so", "libplain.so"], libraries=[STDCXX, GCC, LIBC],
 case("launches", "sorts", own=["libsorts.so", "libplain.so"], libraries=[STDCXX, GCC], probes=UNWINDER, options=["--allow-empty"])
 case("launches", "tosses", own=["tosses", "libtosses.so"], libraries=[STDCXX, GCC], probes=UNWINDER, options=["--allow-empty"])
 case("tosses", own=["libtosses.so"], libraries=[STDCXX, GCC], probes=UNWINDER)
+case("preloads", own=["preloaded"], probes=UNWINDER, options=["--allow-empty"])
+for name in ("preloaded", "preloaded_plainly"):
+    CASES.append(Case(f"{name} by env", ["/usr/bin/env", f"LD_PRELOAD={target('libtosses.so')}", target(name)], [f"{name}:*"], UNWINDER, ()))
 case("jumps", libraries=[LIBC])
 case("signals", libraries=[LIBC])
 case("altstack", libraries=[LIBC], probes=STACKS)
@@ -183,6 +186,27 @@ class Harm(TestCase):
                     traced, _ = self.traced([aspect], [target("plain_32")], mode, options)
                     self.assertIsNone(difference(plain, traced), f"{aspect}\n{traced}")
 
+    def test_a_32_bit_process_is_refused_clearly_and_runs_on(self):
+        if not os.path.exists(target("plain_32")):
+            self.skipTest("no compiler and C library for 32 bits")
+        program = self.start([target("plain_32"), "wait"], stdin=subprocess.PIPE)
+        program.read_until("ready")
+        refused = perfflow("attach", "-p", "plain_32:*", "--duration", "200ms", "-o", self.folder / "none.json", "--pid", program.pid)
+        self.assertSentence(refused, "32-bit")
+        self.assertFalse(os.path.exists(self.folder / "none.json"))
+        self.assertEqual(program.finish(SECONDS).status, 13)
+
+    def test_a_program_that_was_woven_without_what_is_loaded_into_it_later_is_named(self):
+        if not os.path.exists(target("preloads")):
+            self.skipTest("it was not built")
+        ran = perfflow("run", "--allow-empty", "-p", "preloaded:*", "-o", self.folder / "named.json", "--", target("preloads"), "first",
+                       timeout=SECONDS)
+        self.assertRegex(ran.err, r"process \d+ executed '\S+/preloaded' with 'LD_PRELOAD=\S+libtosses.so', and return probes were on")
+        plain = run([target("preloads"), "first"], SECONDS)
+        sites, _ = self.traced(["preloaded:*"], [target("preloads"), "first"], "sites", ["--allow-empty"])
+        self.assertIsNone(difference(plain, sites), sites)
+        self.assertNotIn("LD_PRELOAD", sites.err)
+
     def test_probes_that_come_and_go_while_a_program_runs_do_not_change_what_it_does(self):
         for mode in MODES:
             with self.subTest(mode=mode):
@@ -268,6 +292,8 @@ def add_tests():
 
 SPECIAL = {"toils": "test_probes_that_come_and_go_while_a_program_runs_do_not_change_what_it_does",
            "beside": "test_a_program_that_is_not_traced_does_the_same_while_its_library_is_traced_in_another",
+           "preloads": "test_a_program_that_was_woven_without_what_is_loaded_into_it_later_is_named",
+           "plain_32, attached": "test_a_32_bit_process_is_refused_clearly_and_runs_on",
            "plain_32": "test_a_32_bit_program_runs_untouched_and_is_refused_clearly_where_it_is_the_one_to_trace"}
 add_tests()
 

@@ -179,6 +179,29 @@ static void a_file_that_is_cut_off_while_open_gives_no_signal(void **state)
 	assert_int_equal(binary_read(binary, 4096, &byte, 1), 0);
 }
 
+static void what_is_read_is_what_the_file_has_wherever_it_is(void **state)
+{
+	static const size_t sizes[] = {0, 1, 15, 4095, 4096, 4097, 10000};
+	_cleanup_(binary_freep) struct binary *binary = NULL;
+	_cleanup_free_ uint8_t *bytes = NULL;
+	uint8_t buffer[10000];
+	size_t size;
+
+	(void)state;
+	bytes = fixture_read(FIXTURE_FUNCTIONS, &size);
+	assert_true(size > 3 * 4096);
+	assert_int_equal(binary_open(FIXTURE_FUNCTIONS, &binary, NULL), 0);
+	for (size_t i = 0; i < 2000; i++) {
+		size_t offset = i * 7919 % (size + 100), wanted = sizes[i % ARRAY_SIZE(sizes)];
+		size_t left = offset < size ? size - offset : 0, expected = wanted < left ? wanted : left;
+
+		assert_int_equal(binary_read(binary, offset, buffer, wanted), expected);
+		assert_memory_equal(buffer, bytes + offset, expected);
+	}
+	assert_int_equal(binary_read(binary, UINT64_MAX, buffer, 16), 0);
+	assert_int_equal(binary_read(binary, INT64_MAX - 16, buffer, 16), 0);
+}
+
 /* Each byte of the tables set to what hurts most: whatever comes out, it must come out. */
 static void damage(const uint8_t *bytes, size_t size, size_t start, size_t length,
 		   size_t *n_refused)
@@ -254,6 +277,7 @@ int main(void)
 		cmocka_unit_test(folders_devices_and_missing_files_are_refused),
 		cmocka_unit_test(a_truncated_file_is_an_error_wherever_it_ends),
 		cmocka_unit_test(a_file_that_is_cut_off_while_open_gives_no_signal),
+		cmocka_unit_test(what_is_read_is_what_the_file_has_wherever_it_is),
 		cmocka_unit_test(damaged_tables_do_no_harm),
 		cmocka_unit_test(a_module_is_named_by_its_file_its_soname_or_its_path),
 	};

@@ -433,6 +433,8 @@ static void exits_of_aarch64_are_found_on_any_machine(void **state)
 	assert_exits(state, "exits_through_vtable", "j");
 	assert_exits(state, "exits_to_argument", "j");
 	assert_exits(state, "exits_switch_of_words", "rr");
+	assert_exits(state, "exits_switch_of_bytes", "rrr");
+	assert_exits(state, "exits_switch_of_halves", "rr");
 	assert_exits(state, "exits_never", "");
 	assert_exits(state, "exits_call_of_last", "j");
 }
@@ -445,6 +447,14 @@ static void a_switch_that_a_compiler_made_for_aarch64_has_no_exits_of_its_own(vo
 	assert_true(exits.n_items > 0);
 	for (size_t i = 0; i < exits.n_items; i++)
 		assert_int_not_equal(exits.items[i].kind, CODE_EXIT_BRANCH);
+}
+
+static void a_piece_of_a_function_of_aarch64_that_is_seldom_run_belongs_to_it(void **state)
+{
+	const struct opened *opened = *state;
+
+	assert_exits(state, "exits_cold", "rjr");
+	assert_null(fixture_look_for(&opened->symbols, "exits_cold.cold"));
 }
 
 static void branches_of_aarch64_have_their_conditions(void **state)
@@ -465,6 +475,7 @@ static void a_branch_of_aarch64_that_always_holds_is_a_jump(void **state)
 static void what_cannot_be_understood_of_aarch64_is_not_complete(void **state)
 {
 	assert_not_complete(state, "exits_computed", "it jumps to an address that is computed");
+	assert_not_complete(state, "exits_switch_of_nobody_knows", "it jumps to an address that is computed");
 	assert_not_complete(state, "exits_with_data", "data may lie among its code");
 	assert_not_complete(state, "exits_by_bit", "it leaves by a branch on a bit or a count");
 	assert_not_complete(state, "exits_by_other_bit", "it leaves by a branch on a bit or a count");
@@ -528,6 +539,7 @@ int main(void)
 #if defined(FIXTURE_EXITS_ARM64)
 		ARM64(exits_of_aarch64_are_found_on_any_machine),
 		ARM64(a_switch_that_a_compiler_made_for_aarch64_has_no_exits_of_its_own),
+		ARM64(a_piece_of_a_function_of_aarch64_that_is_seldom_run_belongs_to_it),
 		ARM64(branches_of_aarch64_have_their_conditions),
 		ARM64(a_branch_of_aarch64_that_always_holds_is_a_jump),
 		ARM64(a_branch_of_aarch64_on_a_bit_is_fine_inside_of_the_function),

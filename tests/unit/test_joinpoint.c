@@ -14,7 +14,7 @@ struct found {
 	size_t followed[PF_MAX_ATOMS];
 };
 
-static struct found find_in(const char *path, const char *first, const char *second)
+static struct found find_as(const char *path, const char *first, const char *second, bool tells_left_out)
 {
 	_cleanup_(symbols_done) struct symbols symbols = {};
 	_cleanup_(binary_freep) struct binary *binary = NULL;
@@ -26,6 +26,7 @@ static struct found find_in(const char *path, const char *first, const char *sec
 		.atoms = &atoms,
 		.matched = found.matched,
 		.followed = found.followed,
+		.tells_left_out = tells_left_out,
 	};
 	struct why why = {};
 
@@ -43,6 +44,11 @@ static struct found find_in(const char *path, const char *first, const char *sec
 	aspect_free(aspects[0]);
 	aspect_free(aspects[1]);
 	return found;
+}
+
+static struct found find_in(const char *path, const char *first, const char *second)
+{
+	return find_as(path, first, second, false);
 }
 
 static void found_done(struct found *found)
@@ -180,6 +186,22 @@ static void what_cannot_be_probed_is_neither_found_nor_counted(void **state)
 	(void)state;
 	assert_int_equal(found.joinpoints.n_items, 1);
 	assert_int_equal(found.matched[0], 1);
+	assert_int_equal(found.joinpoints.n_rejected, 1); /* entry_hlt; the other is no join point at all */
+}
+
+static void what_is_no_join_point_is_told_to_who_asks(void **state)
+{
+	_cleanup_(found_done) struct found found =
+		find_as(FIXTURE_FUNCTIONS, "entry_hlt || _start || chosen || solve", NULL, true);
+	_cleanup_(found_done) struct found unasked = find_as(FIXTURE_FUNCTIONS, "solve", NULL, true);
+
+	(void)state;
+	assert_int_equal(found.joinpoints.n_items, 1);
+	assert_int_equal(found.matched[0], 1);
+	assert_int_equal(found.joinpoints.n_rejected, 3);
+	assert_non_null(strstr(rejected(&found, "_start"), "'_start' cannot be probed: nobody calls it"));
+	assert_non_null(strstr(rejected(&found, "chosen"), "'chosen' cannot be probed: it is an IFUNC"));
+	assert_int_equal(unasked.joinpoints.n_rejected, 0);
 }
 #endif
 
@@ -516,6 +538,7 @@ int main(void)
 #endif
 #if defined(__x86_64__)
 		cmocka_unit_test(what_cannot_be_probed_is_neither_found_nor_counted),
+		cmocka_unit_test(what_is_no_join_point_is_told_to_who_asks),
 #endif
 		cmocka_unit_test(what_was_mistyped_has_candidates_nearest_first),
 #if defined(FIXTURE_HAS_STATIC_PROBES)

@@ -119,7 +119,7 @@ static void assert_returns(void **state, const char *name, enum site_mode mode, 
 	assert_int_equal(site_has_return_probe(&site), returns == SITE_RETURN_PROBE);
 	if (returns != SITE_EXITS)
 		assert_int_equal(site.n_exits, 0);
-	assert_true(site.cost_ns > 0);
+	assert_true(site_cost_ns(&site, NULL) > 0);
 }
 
 static void where_nothing_is_thrown_there_is_a_return_probe(void **state)
@@ -207,13 +207,17 @@ static void cplusplus_has_its_exits_probed(void **state)
 static void a_call_costs_what_its_probes_cost(void **state)
 {
 	const struct opened *opened = *state;
+	const struct probe_costs costs = {.emulated_ns = 100, .stepped_ns = 300, .return_ns = 10};
 	struct site push = {}, mov = {}, exits = {};
 
 	assert_int_equal(site_choose(opened->chooser, find(opened, "entry_push"), SITE_MODE_PROBES, &push, NULL), 0);
 	assert_int_equal(site_choose(opened->chooser, find(opened, "entry_mov"), SITE_MODE_PROBES, &mov, NULL), 0);
 	assert_int_equal(site_choose(opened->chooser, find(opened, "entry_push"), SITE_MODE_SITES, &exits, NULL), 0);
-	assert_true(mov.cost_ns > push.cost_ns);
-	assert_true(exits.cost_ns > push.cost_ns);
+	assert_true(site_cost_ns(&mov, NULL) > site_cost_ns(&push, NULL));
+	assert_true(site_cost_ns(&exits, NULL) > site_cost_ns(&push, NULL));
+	/* as they were measured */
+	assert_int_equal(site_cost_ns(&mov, &costs) - site_cost_ns(&push, &costs), 200);
+	assert_int_equal(site_cost_ns(&exits, &costs) - site_cost_ns(&push, &costs), 290);
 	site_done(&exits);
 }
 

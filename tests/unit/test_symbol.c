@@ -294,11 +294,11 @@ static void what_a_return_probe_would_break_is_known(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++) {
 		assert_true(symbol_returns_oddly(odd[i]));
-		assert_false(symbol_is_off_limits(odd[i]));
+		assert_null(symbol_off_limits(odd[i]));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(normal); i++) {
 		assert_false(symbol_returns_oddly(normal[i]));
-		assert_false(symbol_is_off_limits(normal[i]));
+		assert_null(symbol_off_limits(normal[i]));
 	}
 }
 
@@ -318,9 +318,26 @@ static void what_has_no_frame_of_its_own_is_off_limits(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		assert_true(symbol_is_off_limits(names[i]));
-	assert_false(symbol_is_off_limits("_ZN2ns1fEv.part.0"));
-	assert_false(symbol_is_off_limits("coldest"));
+		assert_non_null(symbol_off_limits(names[i]));
+	assert_null(symbol_off_limits("_ZN2ns1fEv.part.0"));
+	assert_null(symbol_off_limits("coldest"));
+}
+
+static void what_is_left_out_stands_apart_with_all_its_names(void **state)
+{
+	_cleanup_(close_symbols) struct opened opened = open_symbols(FIXTURE_FUNCTIONS);
+	const struct symbols left_out = {.items = opened.symbols.left_out, .n_items = opened.symbols.n_left_out};
+	const struct symbol *chosen = fixture_find(&left_out, "chosen");
+
+	(void)state;
+	assert_true(chosen->is_resolver);
+	assert_non_null(strstr(symbols_left_out_because(chosen, 1), "IFUNC"));
+	/* what chooses is a function as any other */
+	assert_int_equal(fixture_find(&opened.symbols, "choose")->address, chosen->address);
+	assert_null(fixture_look_for(&left_out, "choose"));
+	assert_null(fixture_look_for(&left_out, "solve"));
+	for (size_t i = 1; i < left_out.n_items; i++)
+		assert_true(left_out.items[i - 1].address <= left_out.items[i].address);
 }
 
 /* How many functions have this demangled name. */
@@ -445,6 +462,7 @@ int main(void)
 #endif
 		cmocka_unit_test(what_a_return_probe_would_break_is_known),
 		cmocka_unit_test(what_has_no_frame_of_its_own_is_off_limits),
+		cmocka_unit_test(what_is_left_out_stands_apart_with_all_its_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
