@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A trial is done in one go, with the loop waiting: were it to go on with other things meanwhile, a trial might last for as long
- * as they do, and its program would pay.
+ * A trial is done in one go, with the session's loop waiting: were it to go on with other things meanwhile, a trial might last
+ * for as long as they do, and its program would pay. Nor does it wait for its turn, for the same reason: it gives that away, as
+ * does who takes probes out, and touches nothing meanwhile that others look at. That is the budget, the notices and the labels.
  *
  * All that are paused at once are taken out of their links together: each link is made anew, whatever the number.
  */
@@ -16,6 +17,7 @@
 
 #include "probe/attach_probes.h"
 #include "probe/relink.h"
+#include "session/turn.h"
 #include "util/hash.h"
 #include "util/now.h"
 
@@ -221,12 +223,15 @@ static int set_limit(struct overhead *overhead, uint32_t joinpoint, uint32_t sam
 	return attach_limit(overhead->config.attach, joinpoint, &limit);
 }
 
+/* Only what is this session's own is touched meanwhile, and its links are not looked at by others. */
 static int take_probes_away(struct overhead *overhead, const uint32_t *joinpoints, size_t n, uint64_t *ret_gone_ns)
 {
 	int r;
 
+	turn_give();
 	r = relinks_take_away(attach_relinks(overhead->config.attach), joinpoints, n);
 	*ret_gone_ns = boot_ns();
+	turn_take();
 	return r;
 }
 
@@ -422,10 +427,12 @@ static void try(struct overhead *overhead, uint32_t joinpoint)
 	struct cost_use busiest;
 	uint64_t window_ns;
 
+	turn_give();
 	window_ns = watch(overhead, joinpoint, &busiest);
 	if (relinks_take_away(attach_relinks(overhead->config.attach), &joinpoint, 1) < 0)
 		window_ns = 0;
 	look(overhead); /* what else happened meanwhile is not held against anybody */
+	turn_take();
 	budget_take_trial(overhead->budget, boot_ns(), window_ns, &busiest);
 	take_steps(overhead);
 }
