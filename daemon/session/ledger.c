@@ -11,7 +11,7 @@
 #include "probe/table.h"
 
 #define WRITE_NS 1000000000ULL
-#define PIPE_BYTES (1 << 20) /* many functions may be paused at once */
+#define MAX_PIPE_BYTES (1 << 20)
 
 struct note {
 	bool is_step;
@@ -41,7 +41,6 @@ int ledger_new(struct attach *attach, const struct labels *labels, struct ledger
 	ledger->read_fd = ledger->write_fd = -1;
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES); /* else it stays smaller */
 	ledger->read_fd = fds[0];
 	ledger->write_fd = fds[1];
 	ledger->attach = attach;
@@ -65,10 +64,12 @@ void ledger_free(struct ledger *ledger)
 	free(ledger);
 }
 
-/* A pipe that is full has thousands of them, which are what matters. */
+/* Where many functions are paused at once the pipe has to grow. One that is full even then has thousands, which are what matters. */
 static void put(struct ledger *ledger, const struct note *note)
 {
-	if (write(ledger->write_fd, note, sizeof(*note)) < 0)
+	if (write(ledger->write_fd, note, sizeof(*note)) >= 0 || errno != EAGAIN)
+		return;
+	if (fcntl(ledger->write_fd, F_SETPIPE_SZ, MAX_PIPE_BYTES) < 0 || write(ledger->write_fd, note, sizeof(*note)) < 0)
 		return;
 }
 
