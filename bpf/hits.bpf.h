@@ -4,7 +4,8 @@
  *
  * Of a thread's hits one in about a hundred is looked at: whose it is, and how long our programs take. It stands for all since
  * the one before, whatever their functions: over time each gets its share. The distance varies by chance, so that no rhythm of
- * calls hides from it.
+ * calls hides from it. Under a budget it is one in about sixteen: where many functions are too much together, each has to be
+ * seen before it can be limited.
  */
 #ifndef PERFFLOW_HITS_BPF_H
 #define PERFFLOW_HITS_BPF_H
@@ -13,6 +14,8 @@
 
 #define HITS_STRIDE_MIN 64
 #define HITS_STRIDE_MASK 127
+#define HITS_STRIDE_MIN_BUDGET 8
+#define HITS_STRIDE_MASK_BUDGET 15
 #define MAX_PROGRAM_NS 50000 /* what takes longer was interrupted */
 
 static __always_inline void hit_begin(struct pf_thread *thread)
@@ -52,11 +55,15 @@ __weak __noinline int hits_add(struct pf_thread *thread, __u32 joinpoint, __u32 
 
 __weak __noinline int hit_look(struct pf_thread *thread, __u32 joinpoint, __u32 kind)
 {
-	__u32 n, next = HITS_STRIDE_MIN + (bpf_get_prandom_u32() & HITS_STRIDE_MASK);
+	__u32 n, next = bpf_get_prandom_u32();
 	__u64 passed_ns;
 
 	if (!thread)
 		return 0;
+	if (has_budget)
+		next = HITS_STRIDE_MIN_BUDGET + (next & HITS_STRIDE_MASK_BUDGET);
+	else
+		next = HITS_STRIDE_MIN + (next & HITS_STRIDE_MASK);
 	n = thread->hits_stride;
 	passed_ns = bpf_ktime_get_boot_ns() - thread->hit_ns;
 	if (passed_ns > MAX_PROGRAM_NS || thread->hit_switches != thread->n_switches)

@@ -22,7 +22,8 @@
 #define MAX_PLACES 1024
 #define MIN_HITS 4096 /* functions of threads whose hits are counted at once, and */
 #define HITS_PER_CPU 256
-#define MAX_LIMITS 4096 /* functions that are or were limited */
+#define HITS_PER_CPU_BUDGET 1024 /* under a budget more are looked at */
+#define MAX_LIMITS 16384 /* functions that are or were limited */
 #define CHANGES_BYTES (512 << 10)
 
 static uint32_t n_slots_for(const struct attach *attach, const struct attach_config *config)
@@ -44,9 +45,11 @@ static uint32_t n_places_for(const struct attach *attach)
 }
 
 /* Of a table that forgets what was not used for long each CPU has a share of its own. */
-static uint32_t n_hits_for(const struct attach *attach)
+static uint32_t n_hits_for(const struct attach *attach, const struct attach_config *config)
 {
-	return attach->n_cpus * HITS_PER_CPU > MIN_HITS ? attach->n_cpus * HITS_PER_CPU : MIN_HITS;
+	uint32_t n = attach->n_cpus * (config->has_budget ? HITS_PER_CPU_BUDGET : HITS_PER_CPU);
+
+	return n > MIN_HITS ? n : MIN_HITS;
 }
 
 static void restrict_to_user(struct perfflow_bpf *bpf, const struct attach_user *only)
@@ -93,7 +96,7 @@ static int set_sizes(struct attach *attach, const struct attach_config *config)
 		{ bpf->maps.places, n_places_for(attach) },
 		{ bpf->maps.free_places, n_places_for(attach) },
 		{ bpf->maps.hw_counters, (config->n_hw ?: 1) * attach->n_cpus },
-		{ bpf->maps.hits, n_hits_for(attach) },
+		{ bpf->maps.hits, n_hits_for(attach, config) },
 		{ bpf->maps.limits, config->has_budget ? MAX_LIMITS : 1 },
 		{ bpf->maps.changes, config->only ? CHANGES_BYTES : sysconf(_SC_PAGESIZE) },
 	};

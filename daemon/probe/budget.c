@@ -3,9 +3,13 @@
  * A thread is past its budget where it would run that much shorter without its probes. Then its dearest functions are limited,
  * each for all threads, until what is left fits.
  *
- * What is limited to keep a program fast must not be looked at so often that this makes it slow: a trial may use a quarter of the
- * budget, and so may a function that was resumed too early. So the time to the next trial grows with what the last one has
- * cost, and doubles with each that fails. What a function costs before it is limited for the first time is not held against it.
+ * What is limited to keep a program fast must not be looked at so often that this makes it slow: all trials together may use a
+ * quarter of the budget, and so may a function that was resumed too early. So the time to the next trial grows with what the
+ * last one has cost, and doubles with each that fails. What a function costs before it is limited for the first time is not held
+ * against it.
+ *
+ * Many functions may each cost next to nothing, and too much together: each would be calm if it were looked at alone. So what is
+ * resumed has to find room in its thread beside the others, or they would all come and go together.
  */
 #include "probe/budget.h"
 
@@ -20,7 +24,8 @@
 #define MAX_TOLD	64
 #define CALM_NS		1000000000ULL /* a sampled function that is calm for so long is resumed */
 #define MIN_WAIT_NS	1000000000ULL
-#define LEAST_SHARE	20 /* of what is allowed: what costs less is left alone */
+#define LEAST_SHARE	20 /* of what is allowed: what costs less is left alone, unless there are many of them */
+#define FEW_CALLS	1000 /* in which some ten hits were looked at */
 #define MAX_LEVEL	6
 #define FORGIVE_NS	30000000000ULL /* one that is well behaved for so long begins anew */
 
@@ -41,6 +46,8 @@ struct function {
 struct budget {
 	unsigned int permille;
 	struct hash functions; /* join point -> struct function, owned */
+	struct hash rates; /* by thread, of nanoseconds in a second: what is left to its probes */
+	uint64_t trials_ns; /* when trials have been paid for, and there may be another */
 	struct budget_step *steps;
 	size_t n_steps, next_step;
 	struct cost_use *told_uses; /* summed up since the last judgement */
@@ -81,6 +88,7 @@ void budget_free(struct budget *budget)
 	while ((function = hash_next(&budget->functions, &cursor, NULL)))
 		free(function);
 	hash_done(&budget->functions);
+	hash_done(&budget->rates);
 	hash_done(&budget->told_index);
 	hash_done(&budget->told);
 	free(budget->told_uses);
@@ -114,6 +122,12 @@ static unsigned int permille_of(uint64_t part_ns, uint64_t whole_ns)
 static uint64_t allowed_ns(const struct budget *budget, uint64_t window_ns)
 {
 	return window_ns * budget->permille / (1000 + budget->permille);
+}
+
+/* As much of it is filled again by what is resumed: the rest is for what varies. */
+static uint64_t room_ns(const struct budget *budget, uint64_t window_ns)
+{
+	return allowed_ns(budget, window_ns) * 3 / 4;
 }
 
 static int add_step(struct budget *budget, const struct budget_step *step)
@@ -237,11 +251,17 @@ static int judge_tellable(struct budget *budget, uint64_t window_ns, const struc
 
 /* Limiting */
 
+/* How long it takes until so much is a quarter of the budget. */
+static uint64_t paid_ns(const struct budget *budget, uint64_t spent_ns)
+{
+	return spent_ns * 4 * 1000 / budget->permille;
+}
+
 static void wait_for_trial(const struct budget *budget, struct function *function, uint64_t now_ns, uint64_t spent_ns)
 {
-	uint64_t wait_ns = MIN_WAIT_NS << function->level, paid_ns = spent_ns * 4 * 1000 / budget->permille;
+	uint64_t wait_ns = MIN_WAIT_NS << function->level, paid = paid_ns(budget, spent_ns);
 
-	function->trial_ns = now_ns + (wait_ns > paid_ns ? wait_ns : paid_ns);
+	function->trial_ns = now_ns + (wait_ns > paid ? wait_ns : paid);
 }
 
 static int change(struct budget *budget, struct function *function, enum budget_change change, uint64_t now_ns,
@@ -296,36 +316,92 @@ static int limit_use(struct budget *budget, const struct cost_use *use, uint64_t
 	return pause_function(budget, function, now_ns, step);
 }
 
+/*
+ * The dearest first, and more than need be, so that it is not past the budget again at once. Small ones count where many of
+ * them are too much together: not where they are no more than others' crumbs.
+ */
 static int limit_thread(struct budget *budget, uint64_t now_ns, uint64_t window_ns, const struct cost_use *uses, size_t n,
-			uint64_t sum_ns)
+			uint64_t *sum_ns)
 {
-	uint64_t allowed = allowed_ns(budget, window_ns), spared_ns;
+	uint64_t allowed = allowed_ns(budget, window_ns), least = allowed / LEAST_SHARE, left_ns = 0, spared_ns;
 	int r = 0;
 
-	if (sum_ns <= allowed)
+	if (*sum_ns <= allowed)
 		return 0;
-	for (size_t i = 0; i < n && r >= 0 && sum_ns > allowed / 2; i++) {
-		if (uses[i].cost_ns < allowed / LEAST_SHARE)
-			break; /* nor would these help */
+	for (size_t i = 0; i < n; i++)
+		left_ns += uses[i].may_limit ? uses[i].cost_ns : 0;
+	for (size_t i = 0; i < n && r >= 0 && *sum_ns > allowed / 2; i++) {
 		if (!uses[i].may_limit)
 			continue;
+		if (uses[i].cost_ns < least && (*sum_ns <= room_ns(budget, window_ns) || left_ns < least))
+			break;
 		r = limit_use(budget, &uses[i], now_ns, window_ns, &spared_ns);
-		sum_ns -= spared_ns;
+		*sum_ns -= spared_ns;
+		left_ns -= uses[i].cost_ns;
 	}
 	return r;
 }
 
-/* What is known of functions that are limited, or have been. */
-static void note_use(struct budget *budget, const struct cost_use *use, uint64_t now_ns, uint64_t window_ns)
+/* Where few hits were looked at it is chance how many of them were calls: then it is taken to be as with the thread's others. */
+static void guess_calls(struct cost_use *uses, size_t n)
 {
-	struct function *function = hash_find(&budget->functions, use->joinpoint);
+	uint64_t own_ns = 0, n_calls = 0;
 
-	if (!function)
-		return;
-	if (function->was_resumed && function->state == BUDGET_FULL && use->tid == function->last.tid)
-		function->spent_ns += use->cost_ns;
-	if (use->n_calls * function->call_ns > allowed_ns(budget, window_ns) / 2)
-		function->busy_ns = now_ns;
+	for (size_t i = 0; i < n; i++) {
+		own_ns += uses[i].may_limit ? uses[i].own_ns : 0;
+		n_calls += uses[i].may_limit ? uses[i].n_calls : 0;
+	}
+	for (size_t i = 0; i < n && n_calls && own_ns; i++)
+		if (uses[i].may_limit && uses[i].n_calls < FEW_CALLS)
+			uses[i].n_calls = (unsigned __int128)uses[i].own_ns * n_calls / own_ns;
+}
+
+/* What is known of a thread's functions that are limited, or have been. What is sampled is calm where all of it would fit. */
+static void note_uses(struct budget *budget, const struct cost_use *uses, size_t n, uint64_t sum_ns, uint64_t now_ns,
+		      uint64_t window_ns)
+{
+	uint64_t room = room_ns(budget, window_ns), full_ns, more_ns;
+
+	for (size_t i = n; i-- > 0;) { /* the cheapest first: most find room so */
+		struct function *function = hash_find(&budget->functions, uses[i].joinpoint);
+
+		if (!function)
+			continue;
+		if (function->was_resumed && function->state == BUDGET_FULL && uses[i].tid == function->last.tid)
+			function->spent_ns += uses[i].cost_ns;
+		full_ns = uses[i].n_calls * function->call_ns;
+		more_ns = full_ns > uses[i].cost_ns ? full_ns - uses[i].cost_ns : 0;
+		if (full_ns > allowed_ns(budget, window_ns) / 2 || (more_ns && sum_ns + more_ns > room))
+			function->busy_ns = now_ns;
+		else if (function->state == BUDGET_SAMPLED)
+			sum_ns += more_ns;
+	}
+}
+
+static uint64_t rate_of(uint64_t part_ns, uint64_t whole_ns)
+{
+	return (unsigned __int128)part_ns * 1000000000 / whole_ns;
+}
+
+static uint64_t find_rate(const struct budget *budget, uint32_t tid)
+{
+	return (uintptr_t)hash_find(&budget->rates, tid);
+}
+
+static int set_rate(struct budget *budget, uint32_t tid, uint64_t rate)
+{
+	return rate ? hash_put(&budget->rates, tid, (void *)(uintptr_t)rate) : 0;
+}
+
+static int judge_thread(struct budget *budget, uint64_t now_ns, uint64_t window_ns, struct cost_use *uses, size_t n,
+			uint64_t sum_ns)
+{
+	int r;
+
+	guess_calls(uses, n);
+	note_uses(budget, uses, n, sum_ns, now_ns, window_ns);
+	r = limit_thread(budget, now_ns, window_ns, uses, n, &sum_ns);
+	return r < 0 ? r : set_rate(budget, uses->tid, rate_of(sum_ns, window_ns));
 }
 
 static int relax(struct budget *budget, uint64_t now_ns)
@@ -359,11 +435,11 @@ int budget_judge(struct budget *budget, uint64_t now_ns, uint64_t window_ns, str
 		return r;
 	if (n_uses)
 		qsort(uses, n_uses, sizeof(*uses), compare_uses);
-	for (size_t i = 0; i < n_uses; i++)
-		note_use(budget, &uses[i], now_ns, window_ns);
+	hash_done(&budget->rates);
+	budget->rates = (struct hash){ 0 };
 	for (size_t i = 0; i < n_uses && r >= 0; i += n_thread) {
 		n_thread = thread_uses(uses, n_uses, i, &sum_ns);
-		r = limit_thread(budget, now_ns, window_ns, uses + i, n_thread, sum_ns);
+		r = judge_thread(budget, now_ns, window_ns, uses + i, n_thread, sum_ns);
 	}
 	return r < 0 ? r : relax(budget, now_ns);
 }
@@ -401,41 +477,48 @@ void budget_refuse(struct budget *budget, const struct budget_step *step, uint64
 
 uint32_t budget_trial_due(const struct budget *budget, uint64_t now_ns)
 {
-	const struct function *function;
+	const struct function *function, *first = NULL;
 	size_t cursor = 0;
 
+	if (now_ns < budget->trials_ns)
+		return 0;
 	while ((function = hash_next(&budget->functions, &cursor, NULL)))
-		if (function->state == BUDGET_PAUSED && function->trial_ns <= now_ns)
-			return function->joinpoint;
-	return 0;
+		if (function->state == BUDGET_PAUSED && function->trial_ns <= now_ns &&
+		    (!first || function->trial_ns < first->trial_ns))
+			first = function;
+	return first ? first->joinpoint : 0;
 }
 
-static bool is_too_much(const struct budget *budget, const struct function *function, uint64_t window_ns, uint64_t n_calls)
+static bool is_too_much(const struct budget *budget, const struct function *function, uint64_t window_ns,
+			const struct cost_use *use)
 {
-	return n_calls * function->call_ns > allowed_ns(budget, window_ns) / 2;
+	uint64_t cost_ns = use->n_calls * function->call_ns;
+	uint64_t others_ns = (unsigned __int128)find_rate(budget, use->tid) * window_ns / 1000000000;
+
+	return cost_ns > allowed_ns(budget, window_ns) / 2 || (cost_ns && cost_ns + others_ns > room_ns(budget, window_ns));
 }
 
-bool budget_is_too_much(const struct budget *budget, uint32_t joinpoint, uint64_t window_ns, uint64_t n_calls)
+bool budget_is_too_much(const struct budget *budget, uint64_t window_ns, const struct cost_use *use)
 {
-	const struct function *function = hash_find(&budget->functions, joinpoint);
+	const struct function *function = hash_find(&budget->functions, use->joinpoint);
 
-	return function && is_too_much(budget, function, window_ns, n_calls);
+	return function && is_too_much(budget, function, window_ns, use);
 }
 
-bool budget_take_trial(struct budget *budget, uint32_t joinpoint, uint64_t now_ns, uint64_t window_ns, uint32_t pid,
-		       uint32_t tid, uint64_t n_calls)
+bool budget_take_trial(struct budget *budget, uint64_t now_ns, uint64_t window_ns, const struct cost_use *busiest)
 {
-	struct function *function = hash_find(&budget->functions, joinpoint);
-	struct cost_use use = { .joinpoint = joinpoint, .pid = pid, .tid = tid, .n_calls = n_calls };
+	struct function *function = hash_find(&budget->functions, busiest->joinpoint);
+	struct cost_use use = *busiest;
 
 	if (!function)
 		return false;
-	use.own_ns = use.cost_ns = n_calls * function->call_ns;
-	if (!n_calls) {
+	use.own_ns = use.cost_ns = use.n_calls * function->call_ns;
+	if (!use.n_calls) {
 		use.pid = function->last.pid;
 		use.tid = function->last.tid;
 	}
-	if (!window_ns || is_too_much(budget, function, window_ns, n_calls)) {
+	budget->trials_ns = now_ns + paid_ns(budget, use.cost_ns);
+	if (!window_ns || is_too_much(budget, function, window_ns, &use)) {
 		if (function->level < MAX_LEVEL)
 			function->level++;
 		wait_for_trial(budget, function, now_ns, use.cost_ns);
@@ -443,7 +526,10 @@ bool budget_take_trial(struct budget *budget, uint32_t joinpoint, uint64_t now_n
 	}
 	function->was_resumed = true;
 	function->spent_ns = 0;
-	return change(budget, function, BUDGET_RESUMES, now_ns, make_step(BUDGET_RESUMES, &use, window_ns)) >= 0;
+	if (change(budget, function, BUDGET_RESUMES, now_ns, make_step(BUDGET_RESUMES, &use, window_ns)) < 0)
+		return false;
+	set_rate(budget, use.tid, find_rate(budget, use.tid) + rate_of(use.cost_ns, window_ns));
+	return true;
 }
 
 bool budget_next_limited(const struct budget *budget, size_t *cursor, enum budget_state *ret_state, struct budget_step *ret_step)

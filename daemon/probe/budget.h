@@ -60,18 +60,17 @@ int budget_judge_last(struct budget *budget, uint64_t window_ns, struct cost_use
 bool budget_next_step(struct budget *budget, struct budget_step *ret_step);
 void budget_refuse(struct budget *budget, const struct budget_step *step, uint64_t now_ns);
 
-/* A paused function whose trial is due, or 0. */
+/* The paused function whose trial has been due for longest, or 0. */
 uint32_t budget_trial_due(const struct budget *budget, uint64_t now_ns);
 
-/* Whether so many calls of one thread in window_ns are too many for it to be resumed. */
-bool budget_is_too_much(const struct budget *budget, uint32_t joinpoint, uint64_t window_ns, uint64_t n_calls);
+/* Whether the calls of a thread in window_ns are too many for their function to be resumed. */
+bool budget_is_too_much(const struct budget *budget, uint64_t window_ns, const struct cost_use *use);
 
 /*
- * What a trial has shown: calls of the thread that made most of them, in window_ns (0: it did not work). True: it is to be
- * resumed, a step.
+ * What a trial has shown: calls of the thread that made most of them, in window_ns (0: it did not work). True: the function is to
+ * be resumed, a step.
  */
-bool budget_take_trial(struct budget *budget, uint32_t joinpoint, uint64_t now_ns, uint64_t window_ns, uint32_t pid,
-		       uint32_t tid, uint64_t n_calls);
+bool budget_take_trial(struct budget *budget, uint64_t now_ns, uint64_t window_ns, const struct cost_use *busiest);
 
 /* Walks over the functions that are limited: start with *cursor 0. The step is the one that led there. */
 bool budget_next_limited(const struct budget *budget, size_t *cursor, enum budget_state *ret_state,

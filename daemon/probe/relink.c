@@ -44,6 +44,7 @@ struct group {
 	unsigned int n_sides;
 	struct apart *aparts;
 	size_t n_aparts;
+	uint32_t *apart_of; /* by function: where it was put among them last */
 };
 
 struct relinks {
@@ -94,6 +95,7 @@ static void group_free(const struct relinks *relinks, struct group *group)
 	for (size_t i = 0; i < group->n_aparts; i++)
 		close_apart(relinks, &group->aparts[i]);
 	free(group->aparts);
+	free(group->apart_of);
 	closep(&group->file_fd);
 	free(group);
 }
@@ -117,7 +119,7 @@ static int set_apart(struct group *group, uint32_t joinpoint)
 	group->aparts[group->n_aparts] = (struct apart){ .joinpoint = joinpoint };
 	for (int i = 0; i < MAX_SIDES; i++)
 		group->aparts[group->n_aparts].links[i] = -1;
-	group->n_aparts++;
+	group->apart_of[joinpoint - group->first] = group->n_aparts++;
 	return 0;
 }
 
@@ -134,10 +136,13 @@ int relinks_begin(struct relinks *relinks, int file_fd, uint32_t first, size_t n
 		return -ENOMEM;
 	group->first = first;
 	group->n = n;
-	group->file_fd = fcntl(file_fd, F_DUPFD_CLOEXEC, 3);
+	group->file_fd = -1;
+	group->apart_of = calloc(n + 1, sizeof(*group->apart_of));
+	if (group->apart_of)
+		group->file_fd = fcntl(file_fd, F_DUPFD_CLOEXEC, 3);
 	if (group->file_fd < 0) {
-		r = -errno;
-		free(group);
+		r = group->apart_of ? -errno : -ENOMEM;
+		group_free(relinks, group);
 		return r;
 	}
 	relinks->groups[relinks->n_groups++] = group;
@@ -166,10 +171,9 @@ static struct group *find_group(const struct relinks *relinks, uint32_t joinpoin
 
 static struct apart *find_apart(const struct group *group, uint32_t joinpoint)
 {
-	for (size_t i = 0; i < group->n_aparts; i++)
-		if (group->aparts[i].joinpoint == joinpoint)
-			return &group->aparts[i];
-	return NULL;
+	size_t i = joinpoint - group->first < group->n ? group->apart_of[joinpoint - group->first] : group->n_aparts;
+
+	return i < group->n_aparts && group->aparts[i].joinpoint == joinpoint ? &group->aparts[i] : NULL;
 }
 
 /* Some of a side's sites. */

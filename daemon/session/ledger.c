@@ -11,6 +11,7 @@
 #include "probe/table.h"
 
 #define WRITE_NS 1000000000ULL
+#define MAX_PIPE_BYTES (1 << 20)
 
 struct note {
 	bool is_step;
@@ -63,10 +64,12 @@ void ledger_free(struct ledger *ledger)
 	free(ledger);
 }
 
-/* A pipe that is full has hundreds of them, which are what matters. */
+/* Where many functions are paused at once the pipe has to grow. One that is full even then has thousands, which are what matters. */
 static void put(struct ledger *ledger, const struct note *note)
 {
-	if (write(ledger->write_fd, note, sizeof(*note)) < 0)
+	if (write(ledger->write_fd, note, sizeof(*note)) >= 0 || errno != EAGAIN)
+		return;
+	if (fcntl(ledger->write_fd, F_SETPIPE_SZ, MAX_PIPE_BYTES) < 0 || write(ledger->write_fd, note, sizeof(*note)) < 0)
 		return;
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A trial is done in one go, with the loop waiting: were it to go on with other things meanwhile, a trial might last for as long
- * as they do, and its program would pay.
+ * A trial is done in one go, with the session's loop waiting: were it to go on with other things meanwhile, a trial might last
+ * for as long as they do, and its program would pay. Nor does it wait for its turn, for the same reason: it gives that away, as
+ * does who takes probes out, and touches nothing meanwhile that others look at. That is the budget, the notices and the labels.
+ *
+ * All that are paused at once are taken out of their links together: each link is made anew, whatever the number.
  */
 #include "session/overhead.h"
 
@@ -14,11 +17,12 @@
 
 #include "probe/attach_probes.h"
 #include "probe/relink.h"
+#include "session/turn.h"
 #include "util/hash.h"
 #include "util/now.h"
 
 #define MAX_NOTICES 256
-#define TRIALS_PER_TICK 2
+#define MAX_NOTICES_AT_ONCE 16
 #define TRIAL_LOOKS 10
 #define ACCURACY_US 10000
 
@@ -36,7 +40,11 @@ struct overhead {
 	uint64_t read_ns; /* when the hits were read last */
 	struct hash paused_ns; /* join point -> when its probes were taken away last */
 	bool has_told_of_links;
+	struct budget_step *pauses; /* those that are due */
+	size_t n_pauses;
 	struct strings notices;
+	size_t n_new; /* of them, which the user has not heard of */
+	unsigned int n_untold[BUDGET_N_CHANGES]; /* steps at once that are in the trace alone */
 	sd_event_source *timer;
 };
 
@@ -76,6 +84,7 @@ void overhead_free(struct overhead *overhead)
 	hash_done(&overhead->paused_ns);
 	strings_done(&overhead->notices);
 	free(overhead->uses);
+	free(overhead->pauses);
 	free(overhead);
 }
 
@@ -137,7 +146,25 @@ static int say(struct text *text, const struct overhead *overhead, const struct 
 static void notice(struct overhead *overhead, const char *sentence)
 {
 	if (overhead->notices.n_items < MAX_NOTICES && strings_add(&overhead->notices, sentence) >= 0)
+		overhead->n_new++;
+}
+
+/* The user hears of all that is new at once, and of many steps in short. */
+static void tell_notices(struct overhead *overhead)
+{
+	char sentence[128];
+
+	for (int i = 0; i < BUDGET_N_CHANGES; i++) {
+		if (!overhead->n_untold[i])
+			continue;
+		snprintf(sentence, sizeof(sentence), "also %s: %u more, which the trace names", budget_change_name(i),
+			 overhead->n_untold[i]);
+		notice(overhead, sentence);
+		overhead->n_untold[i] = 0;
+	}
+	if (overhead->n_new)
 		overhead->config.notice_fn(overhead->config.userdata);
+	overhead->n_new = 0;
 }
 
 /* To the user and into the trace. */
@@ -161,7 +188,9 @@ static void publish(struct overhead *overhead, const struct budget_step *step, u
 	if (!label)
 		return;
 	ledger_note_step(pipeline_ledger(overhead->pipeline), &written);
-	if (say(&text, overhead, step, label, now_ns) >= 0)
+	if (overhead->n_new >= MAX_NOTICES_AT_ONCE)
+		overhead->n_untold[step->change]++;
+	else if (say(&text, overhead, step, label, now_ns) >= 0)
 		notice(overhead, text.data);
 }
 
@@ -194,22 +223,37 @@ static int set_limit(struct overhead *overhead, uint32_t joinpoint, uint32_t sam
 	return attach_limit(overhead->config.attach, joinpoint, &limit);
 }
 
-static int take_away(struct overhead *overhead, uint32_t joinpoint)
+/* Only what is this session's own is touched meanwhile, and its links are not looked at by others. */
+static int take_probes_away(struct overhead *overhead, const uint32_t *joinpoints, size_t n, uint64_t *ret_gone_ns)
 {
-	struct relinks *relinks = attach_relinks(overhead->config.attach);
 	int r;
 
-	if (!relinks)
+	turn_give();
+	r = relinks_take_away(attach_relinks(overhead->config.attach), joinpoints, n);
+	*ret_gone_ns = boot_ns();
+	turn_take();
+	return r;
+}
+
+static int take_away(struct overhead *overhead, const uint32_t *joinpoints, size_t n)
+{
+	uint64_t gone_ns = 0;
+	int r = 0;
+
+	if (!attach_relinks(overhead->config.attach))
 		return -EOPNOTSUPP;
-	r = set_limit(overhead, joinpoint, 0);
+	for (size_t i = 0; i < n && r >= 0; i++)
+		r = set_limit(overhead, joinpoints[i], 0);
 	if (r >= 0)
-		r = relinks_take_away(relinks, &joinpoint, 1);
-	if (r < 0) {
-		set_limit(overhead, joinpoint, BUDGET_SAMPLE);
-		return r;
+		r = take_probes_away(overhead, joinpoints, n, &gone_ns);
+	for (size_t i = 0; i < n && r < 0; i++)
+		set_limit(overhead, joinpoints[i], BUDGET_SAMPLE);
+	for (size_t i = 0; i < n && r >= 0; i++) {
+		r = hash_put(&overhead->paused_ns, joinpoints[i], (void *)(uintptr_t)gone_ns);
+		if (r >= 0)
+			r = set_limit(overhead, joinpoints[i], 0);
 	}
-	r = hash_put(&overhead->paused_ns, joinpoint, (void *)(uintptr_t)boot_ns());
-	return r < 0 ? r : set_limit(overhead, joinpoint, 0);
+	return r;
 }
 
 static int resume(struct overhead *overhead, const struct budget_step *step, uint64_t now_ns)
@@ -223,25 +267,6 @@ static int resume(struct overhead *overhead, const struct budget_step *step, uin
 	if (r >= 0 && paused_ns >= step->since_ns)
 		note_pause(overhead, step->joinpoint, paused_ns, now_ns);
 	return r;
-}
-
-static int apply(struct overhead *overhead, const struct budget_step *step, uint64_t now_ns)
-{
-	int r;
-
-	switch (step->change) {
-	case BUDGET_SAMPLES:
-		return set_limit(overhead, step->joinpoint, BUDGET_SAMPLE);
-	case BUDGET_PAUSES:
-		r = take_away(overhead, step->joinpoint);
-		if (r >= 0)
-			note_pause(overhead, step->joinpoint, last_pause_ns(overhead, step->joinpoint), 0);
-		return r;
-	case BUDGET_RESUMES:
-		return resume(overhead, step, now_ns);
-	default:
-		return 0;
-	}
 }
 
 static void report_refusal(struct overhead *overhead, int r)
@@ -259,22 +284,67 @@ static void report_refusal(struct overhead *overhead, int r)
 	notice(overhead, sentence);
 }
 
+static void end_step(struct overhead *overhead, const struct budget_step *step, uint64_t now_ns, int r)
+{
+	if (r < 0) {
+		budget_refuse(overhead->budget, step, now_ns);
+		report_refusal(overhead, r);
+		return;
+	}
+	if (step->change == BUDGET_PAUSES)
+		note_pause(overhead, step->joinpoint, last_pause_ns(overhead, step->joinpoint), 0);
+	publish(overhead, step, boot_ns());
+}
+
+/* What cannot be done to all of them may be possible with some. */
+static void pause_each(struct overhead *overhead)
+{
+	for (size_t i = 0; i < overhead->n_pauses; i++)
+		end_step(overhead, &overhead->pauses[i], boot_ns(), take_away(overhead, &overhead->pauses[i].joinpoint, 1));
+}
+
+static void pause_all(struct overhead *overhead)
+{
+	_cleanup_free_ uint32_t *joinpoints = calloc(overhead->n_pauses + 1, sizeof(*joinpoints));
+	uint64_t now_ns = boot_ns();
+	int r = joinpoints ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < overhead->n_pauses && r >= 0; i++)
+		joinpoints[i] = overhead->pauses[i].joinpoint;
+	if (r >= 0)
+		r = take_away(overhead, joinpoints, overhead->n_pauses);
+	if (r < 0 && overhead->n_pauses > 1)
+		pause_each(overhead);
+	else
+		for (size_t i = 0; i < overhead->n_pauses; i++)
+			end_step(overhead, &overhead->pauses[i], now_ns, r);
+	overhead->n_pauses = 0;
+}
+
+static int take_step(struct overhead *overhead, const struct budget_step *step, uint64_t now_ns)
+{
+	if (step->change == BUDGET_SAMPLES)
+		return set_limit(overhead, step->joinpoint, BUDGET_SAMPLE);
+	return step->change == BUDGET_RESUMES ? resume(overhead, step, now_ns) : 0;
+}
+
 static void take_steps(struct overhead *overhead)
 {
 	struct budget_step step;
 	uint64_t now_ns;
-	int r;
 
 	while (budget_next_step(overhead->budget, &step)) {
 		now_ns = boot_ns();
-		r = apply(overhead, &step, now_ns);
-		if (r >= 0) {
-			publish(overhead, &step, boot_ns());
-			continue;
-		}
-		budget_refuse(overhead->budget, &step, now_ns);
-		report_refusal(overhead, r);
+		if (step.change != BUDGET_PAUSES)
+			end_step(overhead, &step, now_ns, take_step(overhead, &step, now_ns));
+		else if (array_grow(&overhead->pauses, overhead->n_pauses, sizeof(step)) < 0)
+			end_step(overhead, &step, now_ns, -ENOMEM);
+		else
+			overhead->pauses[overhead->n_pauses++] = step;
 	}
+	if (overhead->n_pauses)
+		pause_all(overhead);
+	tell_notices(overhead);
 }
 
 /* Looking */
@@ -346,7 +416,7 @@ static uint64_t watch(struct overhead *overhead, uint32_t joinpoint, struct cost
 			worst_ns = window_ns;
 			*ret_busiest = busiest;
 		}
-		if (budget_is_too_much(overhead->budget, joinpoint, window_ns, busiest.n_calls))
+		if (budget_is_too_much(overhead->budget, window_ns, &busiest))
 			break;
 	}
 	return worst_ns;
@@ -355,24 +425,25 @@ static uint64_t watch(struct overhead *overhead, uint32_t joinpoint, struct cost
 static void try(struct overhead *overhead, uint32_t joinpoint)
 {
 	struct cost_use busiest;
-	uint64_t window_ns = watch(overhead, joinpoint, &busiest);
+	uint64_t window_ns;
 
+	turn_give();
+	window_ns = watch(overhead, joinpoint, &busiest);
 	if (relinks_take_away(attach_relinks(overhead->config.attach), &joinpoint, 1) < 0)
 		window_ns = 0;
 	look(overhead); /* what else happened meanwhile is not held against anybody */
-	budget_take_trial(overhead->budget, joinpoint, boot_ns(), window_ns, busiest.pid, busiest.tid, busiest.n_calls);
+	turn_take();
+	budget_take_trial(overhead->budget, boot_ns(), window_ns, &busiest);
 	take_steps(overhead);
 }
 
-static void try_some(struct overhead *overhead)
+/* Not more: what happens during a trial is not judged. */
+static void try_one(struct overhead *overhead)
 {
-	uint32_t joinpoint;
+	uint32_t joinpoint = budget_trial_due(overhead->budget, boot_ns());
 
-	for (int i = 0; i < TRIALS_PER_TICK; i++) {
-		joinpoint = budget_trial_due(overhead->budget, boot_ns());
-		if (joinpoint)
-			try(overhead, joinpoint);
-	}
+	if (joinpoint)
+		try(overhead, joinpoint);
 }
 
 /* Where nothing is to be limited it is enough to look as often as the user is told. */
@@ -390,7 +461,7 @@ static int on_tick(sd_event_source *source, uint64_t time_us, void *userdata)
 	if (window_ns && budget_judge(overhead->budget, overhead->read_ns, window_ns, overhead->uses, overhead->n_uses) >= 0)
 		take_steps(overhead);
 	if (overhead->config.permille)
-		try_some(overhead);
+		try_one(overhead);
 	sd_event_source_set_time_relative(source, tick_us(overhead));
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }

@@ -336,7 +336,7 @@ struct pf_hits_key {
 	__u32 joinpoint, tid;
 };
 
-/* Estimates: one hit in about a hundred is looked at, and stands for those since the one before. */
+/* Estimates: one hit in many is looked at, and stands for those since the one before. */
 struct pf_hits {
 	__u32 pid, reserved;
 	__u64 n[PF_N_HITS];

@@ -28,5 +28,7 @@ PERFFLOW_BUILD=$build "$(dirname "$0")/bench_pfw.py" || status=$?
 echo
 PERFFLOW_BUILD=$build "$(dirname "$0")/bench_system.py" || status=$?
 echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/bench_budget.py" || status=$?
+echo
 PERFFLOW_BUILD=$build "$(dirname "$0")/bench_load.py" || status=$?
 exit "$status"

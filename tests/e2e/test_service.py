@@ -180,6 +180,32 @@ class Sessions(WithService):
         again = Service(self, self.service.socket)  # what it left of its socket is in nobody's way
         self.assertEqual(again.perfflow("status").status, 0)
 
+    def share_of_waiting(self, seconds):
+        """Of so long, how much is spent in calls that are not answered at once."""
+        connection, start, waited = Connection(self.service.socket), time.monotonic(), 0
+        while time.monotonic() < start + seconds:
+            asked = time.monotonic()
+            self.assertIn("parameters", connection.call("org.varlink.service.GetInfo"))
+            took = time.monotonic() - asked
+            waited += took if took > 0.02 else 0
+            time.sleep(0.005)
+        return waited / (time.monotonic() - start)
+
+    def test_others_are_served_while_functions_are_tried(self):
+        shares = []
+        for _ in range(5):  # the machine may have other things to do
+            running = self.service.start("run", "--budget", "5%", "-p", "rates:warm_*", "-o", self.folder / "trace.json", "--",
+                                         target("rates"), 60, 0, "warm")
+            self.addCleanup(running.kill_all)
+            running.read_until("also paused", "stderr", 60)
+            time.sleep(2)  # from here on some function or other is being tried all the time
+            shares.append(self.share_of_waiting(3))
+            running.interrupt()
+            running.finish()
+            if shares[-1] < 0.2:
+                return
+        self.fail(f"shares of the time in which nobody answered: {shares}")
+
 
 class OtherClients(WithService):
     def test_a_varlink_library_that_we_did_not_write_works(self):
