@@ -285,6 +285,18 @@ class Pfw(TestCase):
         file = self.one([target("pfw_ends"), 100000, "kill"], status=128 + signal.SIGKILL, timeout=120)
         self.assertEqual(len(file.spans()["call"]), 100000)
 
+    def test_memory_is_measured_of_those_who_ask_for_it_alone(self):
+        """In the kernel, too, from when it is known who does: the trace beside the files has what was measured."""
+        folder = self.new_folder()
+        script = "; ".join(f"PERFFLOW_OPTIONS={options} {target('pfw_lasts')} 100 1000" for options in ("cpu-mem-usage=True", "name=x"))
+        ran = perfflow("run", "--pfw", "-o", "trace.json", "--", "sh", "-c", script, cwd=folder)
+        self.assertEqual(ran.status, 0, ran)
+        spans = Trace(os.path.join(folder, "trace.json")).spans("step")
+        asked, other = ([span for span in spans if span["pid"] == pid] for pid in sorted({span["pid"] for span in spans}))
+        self.assertEqual((len(asked), len(other)), (100, 100))
+        self.assertTrue(all(span["args"]["memory_usage"] > 0 for span in asked))
+        self.assertLess(sum("memory_usage" in span["args"] for span in other), 50)
+
     def test_a_child_has_its_own_file(self):
         # its child writes over its parent's file
         files = self.pfw([target("pfw_children"), 3])
