@@ -82,20 +82,6 @@ static int note_search(struct session *session, const char *file, uint64_t *ret_
 	return hash_find(&session->searched, *ret_key) ? 1 : hash_put(&session->searched, *ret_key, session);
 }
 
-/* Functions that were in use before they were woven. */
-static void note_late(struct session *session, uint32_t first, uint32_t n, uint64_t since_ns)
-{
-	const struct sink_loss loss = {
-		.reason = "late_weaving",
-		.module = labels_find(session->labels, first)->category,
-		.n = n,
-		.begin_ns = since_ns,
-		.end_ns = clock_now_ns(CLOCK_BOOTTIME),
-	};
-
-	ledger_note_loss(pipeline_ledger(session->pipeline), &loss);
-}
-
 /* The file with all that it would load, which tells how the returns of each can be seen; nothing if it was looked for before. */
 static int find_late(struct session *session, pid_t pid, const char *file, const char *path, struct strings *paths, struct why *why)
 {
@@ -119,12 +105,11 @@ static int find_late(struct session *session, pid_t pid, const char *file, const
 
 /*
  * A file that was not known before: with all that it would load, before that is loaded. file is what it can be opened by,
- * path what the process calls it; since_ns is when the process mapped it, or 0 if none has yet.
+ * path what the process calls it.
  */
-static void weave_late(struct session *session, pid_t pid, const char *file, const char *path, uint64_t since_ns)
+static void weave_late(struct session *session, pid_t pid, const char *file, const char *path)
 {
 	_cleanup_(strings_done) struct strings paths = { 0 };
-	uint32_t n_before = labels_count(session->labels), n_woven;
 	struct why why = { 0 };
 	int r;
 
@@ -137,12 +122,21 @@ static void weave_late(struct session *session, pid_t pid, const char *file, con
 		warnings_add(&session->warnings, "'%s' was not woven: %s", path, why_text(&why, r));
 	if (session->members)
 		members_account(session->members);
+}
+
+/* The same of one that a process has mapped: it may have called its functions before they were woven. */
+static void weave_mapped(struct session *session, const struct mapping *mapping, const char *file)
+{
+	uint32_t before = labels_last(session->labels), n_before = labels_count(session->labels), n_woven;
+
+	weave_late(session, mapping->pid, file, mapping->path);
 	n_woven = labels_count(session->labels) - n_before;
-	if (n_woven && since_ns)
-		note_late(session, n_before + 1, n_woven, since_ns);
-	if (n_woven && since_ns)
-		warnings_add(&session->warnings, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
-			     n_woven, text_file_name(path), pid, (clock_now_ns(CLOCK_BOOTTIME) - since_ns) / 1e6);
+	if (!n_woven)
+		return;
+	late_note_file(&session->late, mapping, before, labels_last(session->labels));
+	warnings_add(&session->warnings, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
+		     n_woven, text_file_name(mapping->path), mapping->pid,
+		     (clock_now_ns(CLOCK_BOOTTIME) - mapping->time_ns) / 1e6);
 }
 
 /* A file that we see under the same path is opened there: the process may be gone already. */
@@ -172,14 +166,19 @@ static void on_mapping(const struct mapping *mapping, void *userdata)
 	struct session *session = userdata;
 	char file[PATH_MAX + 32];
 
-	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino) || is_foreign(session, mapping->pid))
+	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino)) {
+		if (late_has_mapping(&session->late, mapping) && !is_foreign(session, mapping->pid))
+			late_note_mapping(&session->late, mapping);
+		return;
+	}
+	if (is_foreign(session, mapping->pid))
 		return;
 	snprintf(file, sizeof(file), "/proc/%d/root%s", mapping->pid, mapping->path);
 	if (is_in_our_root(mapping))
 		snprintf(file, sizeof(file), "%s", mapping->path);
 	else if (!session->is_restricted && (fd = open(file, O_PATH | O_CLOEXEC)) >= 0)
 		snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
-	weave_late(session, mapping->pid, file, mapping->path, mapping->time_ns);
+	weave_mapped(session, mapping, file);
 }
 
 static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -193,7 +192,7 @@ static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userd
 	while ((r = gate_next(session->gate, &pid, &path)) == 1) {
 		if (session->members)
 			members_expect_exec(session->members, pid, path);
-		weave_late(session, pid, path, path, 0);
+		weave_late(session, pid, path, path);
 		gate_pass(session->gate);
 	}
 	if (r < 0)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from late import calls_of, check_late, held_up  # noqa: E402
 from perfflow import PERFFLOWD, Trace, children, main, run, target, wait_for  # noqa: E402
 from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers, as_user  # noqa: E402
 
@@ -134,6 +135,20 @@ class Traces(OwnProcesses):
         self.check(trace)
         self.assertEqual({pid: trace.count("tick", pid=pid) for pid in trace.pids()}, {process.kin: 10, child: 10})
         self.assertRegex(str(trace.summary()["warnings"]), rf"process {child} was woven [0-9.]+ ms after it was born")
+
+    def test_the_calls_of_a_child_before_it_was_seen_are_missing_in_the_time_that_the_ledger_says(self):
+        process = self.start(self.command(STRANGER, "run", "-p", "late:called", "-o", self.trace_path, "--",
+                                          self.folder.copy(target("late"))), stdin=subprocess.PIPE)
+        process.read_until("ready")
+        with held_up(self.service.process.pid):
+            process.tell("fork")
+        process.read_until("done")
+        trace = self.end(process)
+        self.check(trace)
+        ((child, calls),) = calls_of(process.ran.out).items()
+        n = check_late(self, trace, "called", child, calls, n=1)
+        self.assertTrue(0 < n < len(calls), (n, len(calls)))
+        self.assertFalse(trace.summary()["complete"])
 
     def n_links(self):
         """Descriptors of links that the service holds."""

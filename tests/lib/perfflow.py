@@ -377,6 +377,10 @@ class Trace:
         walk(self.summary() or {}, "")
         return losses
 
+    def ledger(self, reason):
+        """What the trace said all along that it lacks, for that reason."""
+        return [e["args"] for e in self.events if e["name"] == "perfflow_ledger" and e["args"]["reason"] == reason]
+
     def parent_of(self, span):
         """The innermost other span of its thread that contains it, or None."""
         start, end = ns(span["ts"]), ns(span["ts"]) + ns(span["dur"])
