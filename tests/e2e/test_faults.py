@@ -17,7 +17,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, bpf_held, links, main, perfflow, target,  # noqa: E402
+from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, boot_us, bpf_held, links, main, perfflow, target,  # noqa: E402
                       wait_for)
 from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers  # noqa: E402
 
@@ -25,8 +25,9 @@ WORK = "churn:work"
 MEMORY = "/sys/fs/cgroup/memory"
 
 
-def boot_us():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1000
+def put(path, value):
+    with open(path, "w") as file:
+        file.write(str(value))
 
 
 def symbol(path, name):
@@ -345,11 +346,30 @@ class Crowds(Faults):
         if not trace.lost():
             self.assertEqual(len({span["tid"] for span in trace.all_spans}), 10000)
 
-    def traced(self, *words):
+    def test_more_processes_at_once_than_are_followed(self):
+        room, n = 16384, 16500  # the first process has one of the places
+        limit = resource.getrlimit(resource.RLIMIT_NPROC)
+        with open("/proc/sys/kernel/pid_max") as file:
+            if int(file.read()) < 20000 or (limit[0] != resource.RLIM_INFINITY and limit[0] < 20000):
+                self.skipTest("less than 20,000 processes are allowed here")
+        trace = self.traced("processes", n, env={"PATH": os.environ["PATH"]})  # of each process its environment is told
+        self.assertEqual(trace.lost(), {"no_process": n + 1 - room})
+        entries = trace.ledger("no_process")
+        left_out = {entry["pid"]: entry["n"] for entry in entries}
+        self.assertEqual(set(left_out.values()), {1})
+        self.assertEqual(len(left_out), n + 1 - room)
+        called = set(trace.pids())
+        self.assertEqual((len(called), trace.count("work")), (room - 1, room - 1))
+        self.assertFalse(called & set(left_out), "it is said to be left out and is there")
+        first, last = (edge(span["ts"] for span in trace.spans("work")) for edge in (min, max))
+        for entry in entries:  # each was born while others called
+            self.assertTrue(first <= entry["begin"] <= entry["end"] <= last + 1e6, (first, entry, last))
+
+    def traced(self, *words, **keywords):
         path = self.folder / "crowd.json"
         if os.path.exists(self.counts):
             os.unlink(self.counts)
-        ran = perfflow("run", "-p", WORK, "-o", path, "--", *self.command(*words), timeout=240)
+        ran = perfflow("run", "-p", WORK, "-o", path, "--", *self.command(*words), timeout=240, **keywords)
         self.assertUnharmed(ran, self.counted())
         self.check_status(path, 0, 1)
         return Trace(path)
@@ -373,8 +393,7 @@ class Memory(Faults):
         self.addCleanup(self.remove_group, folder)
         for name in limits:
             if os.path.exists(f"{folder}/{name}"):
-                with open(f"{folder}/{name}", "w") as file:
-                    file.write(str(mib << 20))
+                put(f"{folder}/{name}", mib << 20)
         if not os.path.exists(f"{folder}/{limits[0]}"):
             self.skipTest("the memory controller is not enabled for groups here")
         return f"{folder}/cgroup.procs"
@@ -387,6 +406,19 @@ class Memory(Faults):
                 return False
             return True
         wait_for("the end of the group", is_gone)
+
+    def leave_group(self, pid, procs):
+        put(f"{os.path.dirname(os.path.dirname(procs))}/cgroup.procs", pid)
+
+    def used_by_group(self, procs):
+        used = os.path.join(os.path.dirname(procs), "memory.usage_in_bytes")
+        with open(used if os.path.exists(used) else used.replace("usage_in_bytes", "current")) as file:
+            return int(file.read())
+
+    def limit_group(self, procs, n_bytes):
+        """A new limit for what it has taken and has yet to take."""
+        limit = os.path.join(os.path.dirname(procs), "memory.limit_in_bytes")
+        put(limit if os.path.exists(limit) else limit.replace("limit_in_bytes", "max"), n_bytes)
 
     def inside(self, procs, *argv):
         return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', procs, *argv]
@@ -402,6 +434,31 @@ class Memory(Faults):
         exits = [e["args"] for e in trace.events if e["name"] == "exit" and e["ph"] == "i"]
         self.assertIn("SIGKILL", [args.get("signal") for args in exits])
         self.check_status(path, 0, 1)
+
+    def test_threads_for_which_the_kernel_has_no_memory_are_counted_by_process(self):
+        """The session's maps are charged to the group that the daemon was in when it made them; nothing else is in it by then."""
+        procs = self.group(256)
+        socket, path = self.folder / "socket", self.folder / "t.json"
+        daemon = self.start(self.inside(procs, PERFFLOWD, "--socket", socket))
+        wait_for("the daemon", lambda: os.path.exists(socket))
+        client = self.start([PERFFLOW, "run", "--socket", socket, "-p", WORK, "-o", path, "--", "sh", "-c",
+                             'echo begun; read go; exec "$@"', "sh", *self.command("threads", 4000, 3)], stdin=subprocess.PIPE)
+        client.read_until("begun")
+        self.leave_group(daemon.pid, procs)
+        self.limit_group(procs, self.used_by_group(procs) + (8 << 20))
+        client.tell("go")
+        self.assertUnharmed(client.finish(120), 12000)
+        trace = Trace(path)
+        self.assertEqual(set(trace.lost()), {"no_thread_state"})
+        self.assertEqual(trace.count("work") + trace.lost()["no_thread_state"], 12000, "each call is there or counted")
+        self.assertGreater(trace.count("work"), 0)
+        entries = trace.ledger("no_thread_state")
+        self.assertEqual(sum(entry["n"] for entry in entries), trace.lost()["no_thread_state"])
+        self.assertEqual({(entry["function"], entry["module"], entry["pid"]) for entry in entries},
+                         {("work", "churn", trace.pids()[0])})
+        begin, end = min(span["ts"] for span in trace.spans("work")), boot_us()
+        self.assertTrue(all(begin <= entry["begin"] <= entry["end"] <= end for entry in entries), (begin, entries, end))
+        self.check_status(path, 1)
 
     def test_a_daemon_with_too_little_memory_harms_nobody_but_its_trace(self):
         outcomes = set()

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from late import calls_of, check_late, held_up  # noqa: E402
-from perfflow import PERFFLOWD, Trace, children, main, run, target, wait_for  # noqa: E402
+from perfflow import PERFFLOWD, Trace, boot_us, children, main, run, target, wait_for  # noqa: E402
 from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers, as_user  # noqa: E402
 
 OTHER = STRANGER + 1
@@ -442,13 +442,22 @@ class Quotas(OwnProcesses):
     def test_records_in_a_second(self):
         self.limit("records_per_second = 20")
         process = self.run_kin()
+        first_us = boot_us()
         for _ in range(20):
             self.do(process, "tick")
+        last_us = boot_us()
         trace = self.end(process)
         self.assertLess(trace.count("tick"), 200)
         lost = trace.lost()
         self.assertEqual(set(lost), {"over_rate"})
         self.assertGreaterEqual(lost["over_rate"], 200 - trace.count("tick"))
+        entries = trace.ledger("over_rate")
+        self.assertEqual(sum(e["n"] for e in entries), lost["over_rate"])
+        ticks = [e for e in entries if e.get("function") == "tick"]
+        self.assertEqual({(e["module"], e["pid"]) for e in ticks}, {("kin", process.kin)})
+        self.assertEqual(sum(e["n"] for e in ticks), 200 - trace.count("tick"))
+        times = [e[edge] for e in ticks for edge in ("begin", "end")]
+        self.assertTrue(first_us <= min(times) <= max(times) <= last_us, (first_us, times, last_us))
         self.assertIn("beyond what may be sent in a second", process.ran.err)
         ran = run(self.command(STRANGER, "list"))
         self.assertIn(str(lost["over_rate"]), ran.out)

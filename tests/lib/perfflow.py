@@ -418,6 +418,11 @@ class Trace:
 LOSSES = ("ring_full", "too_deep", "no_thread_state", "no_process", "items", "over_rate", "bad_records", "not_written", "missed_runs")
 
 
+def boot_us():
+    """The present, as times in traces are."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1000
+
+
 def ns(us):
     return round(us * 1000)
 

@@ -7,12 +7,14 @@
  *       beats     N calls, one each millisecond, or until SIGTERM
  *       paced     N calls, M (100,000) a second
  *       forks     N processes, 8 at a time, each of which calls it M times (1)
+ *       processes N processes that are there all at once and share their memory, each of which calls it M times (1)
  *       threads   N threads that are there all at once, each of which calls it M times (1)
  *       memory    one call for each of N MiB that it takes and keeps
  * Prints "done N" with what was counted, and ends with 0 if all went well.
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -69,6 +71,40 @@ static int do_forks(long n)
 		failed |= pid < 0;
 	}
 	for (long i = 0; i < n && i < AT_A_TIME; i++)
+		failed = reap(failed);
+	return failed;
+}
+
+static atomic_long n_open; /* processes that have not called yet */
+
+static int process_main(void *go)
+{
+	char ignored;
+
+	work_often(n_times);
+	atomic_fetch_sub(&n_open, 1);
+	_exit(read(*(int *)go, &ignored, 1) != 0);
+}
+
+/* Each waits, when it has called, for the end of all the others' calls. */
+static int do_processes(long n)
+{
+	const size_t stack_bytes = 16 * 1024;
+	int go[2], failed = 0;
+	long n_born = 0;
+
+	if (pipe(go))
+		return 1;
+	n_open = n;
+	for (; n_born < n && !failed; n_born++) {
+		char *stack = malloc(stack_bytes);
+
+		failed = !stack || clone(process_main, stack + stack_bytes, CLONE_VM | CLONE_FILES | SIGCHLD, &go[0]) < 0;
+	}
+	while (!failed && atomic_load(&n_open))
+		usleep(1000);
+	close(go[1]);
+	for (long i = 0; i < n_born; i++)
 		failed = reap(failed);
 	return failed;
 }
@@ -165,6 +201,7 @@ int main(int argc, char **argv)
 	puts("ready");
 	fflush(stdout);
 	failed = strcmp(argv[2], "forks") == 0     ? do_forks(n)
+		 : strcmp(argv[2], "processes") == 0 ? do_processes(n)
 		 : strcmp(argv[2], "threads") == 0 ? do_threads(n)
 		 : strcmp(argv[2], "memory") == 0  ? do_memory(n)
 		 : strcmp(argv[2], "beats") == 0   ? do_beats(n)
