@@ -54,6 +54,11 @@ class Faults(TestCase):
         with open(self.counts, "rb") as file:
             return struct.unpack("q", file.read(8))[0]
 
+    def called_us(self):
+        """When one that beats has called last, as times in traces are."""
+        with open(self.counts, "rb") as file:
+            return struct.unpack("qq", file.read(16))[1] / 1000
+
     def command(self, *words):
         return [self.churn, self.counts, *words]
 
@@ -135,7 +140,6 @@ class Killed(Faults):
             self.check_after(program, client, trace, when)
 
     def test_while_it_streams_and_the_trace_reaches_to_within_a_second_of_the_end(self):
-        missing = []
         for _ in range(4):
             service, trace = self.service(), self.folder / "t.json"
             program, client = self.attached(service, trace)
@@ -144,13 +148,13 @@ class Killed(Faults):
             held = bpf_held(service.process.pid)["link"]
             self.assertTrue(held)
             time.sleep(random.uniform(0.3, 1))
-            killed = boot_us()
+            called = self.called_us()
             self.kill(service)
-            spans = Trace(trace).spans("work")
-            missing.append(killed - max((span["ts"] + span["dur"] for span in spans), default=0))
+            seen = max((span["ts"] for span in Trace(trace).spans("work")), default=0)
+            # what is written goes out each 0.2 s: the rest of the second is for a machine that has other things to do
+            self.assertLess(called - seen, 1e6)
             wait_for("the end of the links", lambda: not held & links())
             self.check_after(program, client, trace, "streaming")
-        self.assertLess(min(missing), 1e6)  # on a machine that has other things to do, at least once
 
     def test_while_it_stops(self):
         for when in [random.uniform(0, 0.1) for _ in range(5)]:

@@ -4,7 +4,7 @@
  *
  * work() counts each call in FILE, a number of 8 bytes that its processes share, before it does anything else.
  * KIND: calls     N calls
- *       beats     N calls, one each millisecond, or until SIGTERM
+ *       beats     N calls, one each millisecond, or until SIGTERM; behind the number is when the last one began, on the boot clock
  *       paced     N calls, M (100,000) a second
  *       forks     N processes, 8 at a time, each of which calls it M times (1)
  *       processes N processes that are there all at once and share their memory, each of which calls it M times (1)
@@ -30,7 +30,7 @@
 
 #define AT_A_TIME 8
 
-static atomic_long *count;
+static atomic_long *count; /* and the time */
 static long n_times = 1;
 static pthread_barrier_t barrier;
 
@@ -153,32 +153,33 @@ static void on_term(int number)
 	is_over = 1;
 }
 
+static int64_t now_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 static int do_beats(long n)
 {
 	signal(SIGTERM, on_term);
 	for (long i = 0; i < n && !is_over; i++) {
+		atomic_store(count + 1, now_ns(CLOCK_BOOTTIME));
 		work();
 		usleep(1000);
 	}
 	return 0;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
 /* What was missed of a millisecond is made up for in the next. */
 static int do_paced(long n, long a_second)
 {
-	int64_t start_ns = now_ns();
+	int64_t start_ns = now_ns(CLOCK_MONOTONIC);
 	long done = 0, due;
 
 	while (done < n) {
-		due = (long)((now_ns() - start_ns) / 1000000 * a_second / 1000);
+		due = (long)((now_ns(CLOCK_MONOTONIC) - start_ns) / 1000000 * a_second / 1000);
 		for (due = due < n ? due : n; done < due; done++)
 			work();
 		usleep(1000);
@@ -191,9 +192,9 @@ int main(int argc, char **argv)
 	int fd = argc > 3 ? open(argv[1], O_RDWR | O_CREAT, 0644) : -1, failed;
 	long n = argc > 3 ? atol(argv[3]) : 0;
 
-	if (fd < 0 || ftruncate(fd, sizeof(*count)) < 0)
+	if (fd < 0 || ftruncate(fd, 2 * sizeof(*count)) < 0)
 		return 2;
-	count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	count = mmap(NULL, 2 * sizeof(*count), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (count == MAP_FAILED)
 		return 2;
 	if (argc > 4)
