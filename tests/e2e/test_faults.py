@@ -17,8 +17,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, boot_us, bpf_held, links, main, perfflow, target,  # noqa: E402
-                      wait_for)
+from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, boot_us, bpf_held, links, main, perfflow, run,  # noqa: E402
+                      target, wait_for)
 from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers  # noqa: E402
 
 WORK = "churn:work"
@@ -41,6 +41,23 @@ def symbol(path, name):
         if words[:1] == ["LOAD"] and int(words[2], 16) <= address < int(words[2], 16) + int(words[5], 16):
             return address - int(words[2], 16) + int(words[1], 16), address, size
     raise AssertionError(f"{name} is in no segment of {path}")
+
+
+def changed_pages(pid):
+    """How many pages of a process's code are not as in their files: each has a breakpoint."""
+    n = 0
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for address, rights, offset, _, _, *path in (line.split() for line in maps):
+            if "x" not in rights or not path or not path[0].startswith("/"):
+                continue
+            begin, end = (int(word, 16) for word in address.split("-"))
+            memory.seek(begin)
+            there = memory.read(end - begin)
+            with open(path[0], "rb") as file:
+                file.seek(int(offset, 16))
+                code = file.read(end - begin)
+            n += sum(code[at:at + 4096] != there[at:at + len(code[at:at + 4096])] for at in range(0, len(code), 4096))
+    return n
 
 
 class Faults(TestCase):
@@ -330,12 +347,18 @@ class Others(Faults):
 
 class Crowds(Faults):
     def test_processes_that_come_and_go_all_the_time(self):
+        """1,000 a second where the machine can; in any case a fair part of what it can untraced."""
         began = time.monotonic()
-        n = 0
-        while n < 4000 or (time.monotonic() - began < 3 and n < 100000):  # 1,000 a second where the machine can
+        run(self.command("forks", 2000))
+        plain = 2000 / (time.monotonic() - began)
+        began, rates = time.monotonic(), []
+        while len(rates) < 2 or (time.monotonic() - began < 3 and len(rates) < 50):
             trace = self.traced("forks", 2000)
             self.assertAccounted(trace, 2000)
-            n += 2000
+            births = sorted(span["ts"] for span in trace.spans("work"))  # each process calls at once
+            rates.append((len(births) - 1) / (births[-1] - births[0]) * 1e6)
+        print(f"processes a second: {max(rates):,.0f} traced, {plain:,.0f} untraced", file=sys.stderr)
+        self.assertGreater(max(rates), min(1000, plain / 10))
         names = trace.process_names()
         if not trace.lost():
             self.assertEqual(len(trace.pids()), 2000)
@@ -464,6 +487,42 @@ class Memory(Faults):
         self.assertTrue(all(begin <= entry["begin"] <= entry["end"] <= end for entry in entries), (begin, entries, end))
         self.check_status(path, 1)
 
+    def kill_group(self, procs):
+        """All that is in it, and what they start meanwhile."""
+        while True:
+            with open(procs) as file:
+                pids = [int(line) for line in file]
+            if not pids:
+                return
+            for pid in reversed(pids):  # those that work for the daemon first
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def test_what_stays_when_all_of_the_service_is_killed_at_once_goes_with_the_next_session(self):
+        """As the kernel does where memory runs out: also who puts breakpoints in is killed, half way."""
+        left = []
+        for when in (0, 0.01, 0.03):
+            procs = self.group(300 + int(1000 * when))
+            socket = self.folder / f"socket-{when}"
+            daemon = self.start(self.inside(procs, PERFFLOWD, "--socket", socket))
+            wait_for("the daemon", lambda: os.path.exists(socket))
+            program = self.beating()
+            many = ["attach", "--pid", program.pid, "-p", "libc.so*:*", "-o", self.folder / "t.json"]
+            client = self.start([PERFFLOW, many[0], "--socket", socket, *many[1:]])
+            wait_for("the first breakpoint", lambda: changed_pages(program.pid), step=0.001)
+            time.sleep(when)
+            self.kill_group(procs)
+            daemon.wait(20)
+            client.finish()
+            left.append(changed_pages(program.pid))
+            ran = perfflow(*many, "--duration", "100ms", timeout=120)
+            self.assertEqual(ran.status, 0, ran)
+            wait_for("the end of all breakpoints", lambda: not changed_pages(program.pid))
+            self.end_beating(program)
+        print(f"pages with breakpoints that stayed: {left}", file=sys.stderr)
+
     def test_a_daemon_with_too_little_memory_harms_nobody_but_its_trace(self):
         outcomes = set()
         for mib in (4, 8, 16, 128):
@@ -475,6 +534,7 @@ class Memory(Faults):
             program = self.beating()
             client = self.start([PERFFLOW, "attach", "--socket", socket, "--pid", program.pid, "-p", WORK, "-o", path, "--duration", "500ms"])
             ran = client.finish()
+            wait_for("the end of the probe", lambda: not self.has_probe(program.pid))
             self.end_beating(program)
             outcomes.add(ran.status)
             self.assertRegex(ran.err, r"(?m)^perfflow: ", "no word of it")
