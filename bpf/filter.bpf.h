@@ -54,8 +54,8 @@ static __always_inline void cpu_note_own(const struct task_struct *task)
 	}
 }
 
-/* The first probe that a thread meets. */
-static __noinline struct pf_thread *thread_first_seen(struct task_struct *task)
+/* The first probe that a thread meets. joinpoint: of the call that begins there, 0: none does. */
+static __noinline struct pf_thread *thread_first_seen(struct task_struct *task, __u32 joinpoint)
 {
 	struct pf_process *process;
 	struct pf_thread *thread;
@@ -70,7 +70,8 @@ static __noinline struct pf_thread *thread_first_seen(struct task_struct *task)
 
 	thread = thread_make(task);
 	if (!thread) {
-		lose(PF_LOST_NO_THREAD_STATE, 0, task->tgid);
+		if (joinpoint)
+			lose(PF_LOST_NO_THREAD_STATE, joinpoint, task->tgid);
 		return NULL;
 	}
 	thread->since_ns = bpf_ktime_get_boot_ns(); /* all else is zero: on the CPU, no span open */
@@ -90,12 +91,12 @@ static __noinline int thread_introduce(struct task_struct *task, struct pf_threa
 }
 
 /* Where it is not at hand. */
-static __always_inline struct pf_thread *thread_find(struct task_struct *task)
+static __always_inline struct pf_thread *thread_find(struct task_struct *task, void *ctx, bool is_entry)
 {
 	struct pf_thread *thread = thread_of(task);
 
 	if (!thread)
-		thread = thread_first_seen(task);
+		thread = thread_first_seen(task, is_entry ? bpf_get_attach_cookie(ctx) : 0);
 	if (only_one_user && thread && !user_admits(task, thread))
 		return NULL;
 	if (thread && !thread->is_named)
@@ -105,8 +106,8 @@ static __always_inline struct pf_thread *thread_find(struct task_struct *task)
 	return thread;
 }
 
-/* The state of the present thread, or NULL where nothing is to be recorded of it. */
-static __always_inline struct pf_thread *thread_in_scope(struct task_struct **ret_task)
+/* The state of the present thread, or NULL where nothing is to be recorded of it. is_entry: its call may begin, and not end. */
+static __always_inline struct pf_thread *thread_in_scope(void *ctx, bool is_entry, struct task_struct **ret_task)
 {
 	struct pf_thread *thread;
 
@@ -115,7 +116,7 @@ static __always_inline struct pf_thread *thread_in_scope(struct task_struct **re
 	thread = has_places ? thread_at_hand(ret_task) : NULL;
 	if (!thread) {
 		*ret_task = bpf_get_current_task_btf();
-		return thread_find(*ret_task);
+		return thread_find(*ret_task, ctx, is_entry);
 	}
 	return only_one_user && !user_admits(*ret_task, thread) ? NULL : thread;
 }

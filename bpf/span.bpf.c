@@ -696,7 +696,7 @@ SEC("uprobe")
 int on_entry(struct pt_regs *ctx)
 {
 	struct task_struct *task;
-	struct pf_thread *thread = thread_in_scope(&task);
+	struct pf_thread *thread = thread_in_scope(ctx, true, &task);
 
 	if (thread)
 		enter(task, thread, ctx, attach_cookie(task, ctx));
@@ -707,7 +707,7 @@ SEC("uretprobe")
 int on_return(struct pt_regs *ctx)
 {
 	struct task_struct *task;
-	struct pf_thread *thread = thread_in_scope(&task);
+	struct pf_thread *thread = thread_in_scope(ctx, false, &task);
 
 	if (thread)
 		leave(task, thread, ctx, false);
@@ -750,7 +750,7 @@ SEC("uprobe")
 int on_exit_site(struct pt_regs *ctx)
 {
 	struct task_struct *task;
-	struct pf_thread *thread = thread_in_scope(&task);
+	struct pf_thread *thread = thread_in_scope(ctx, false, &task);
 	__u64 cookie;
 
 	if (!thread)
@@ -776,7 +776,7 @@ SEC("uprobe")
 int on_call(struct pt_regs *ctx)
 {
 	struct task_struct *task;
-	struct pf_thread *thread = thread_in_scope(&task);
+	struct pf_thread *thread = thread_in_scope(ctx, true, &task);
 	bool is_return;
 
 	if (!thread)

@@ -28,6 +28,7 @@ static const struct {
 	{"pauses", "pauses of functions, to keep the overhead budget"},
 	{"paused", "pauses of functions, to keep the overhead budget"},
 	{"late_weaving", "functions that were in use before they were woven"},
+	{"notes", "entries of this list, of pauses or late weaving, that found no room on their way into the trace"},
 };
 
 /* What is no loss: it is as it was asked for, or could not be otherwise. */

@@ -232,6 +232,11 @@ uint32_t labels_count(const struct labels *labels)
 	return labels->n_labels - labels->n_reserved;
 }
 
+uint32_t labels_last(const struct labels *labels)
+{
+	return labels->n_labels;
+}
+
 bool labels_are_in(const struct labels *labels, const char *file_name)
 {
 	const struct category *category = __atomic_load_n(&labels->categories, __ATOMIC_ACQUIRE);

@@ -51,6 +51,9 @@ uint32_t labels_told(const struct labels *labels, uint32_t number);
 
 uint32_t labels_count(const struct labels *labels);
 
+/* The last number that was given or reserved; 0: none. */
+uint32_t labels_last(const struct labels *labels);
+
 /* Whether any join point is in a file of that name, so far. */
 bool labels_are_in(const struct labels *labels, const char *file_name);
 

@@ -29,6 +29,8 @@ struct ledger {
 	int read_fd, write_fd;
 	uint64_t counted_ns; /* when the counts were read last */
 	uint64_t n_missed_runs, n_bad_records; /* as of then */
+	struct pf_loss dropped;		       /* notes that found no room: atomic, theirs who notes */
+	uint64_t n_dropped_told;
 };
 
 int ledger_new(struct attach *attach, const struct labels *labels, struct ledger **ret_ledger)
@@ -64,13 +66,38 @@ void ledger_free(struct ledger *ledger)
 	free(ledger);
 }
 
-/* Where many functions are paused at once the pipe has to grow. One that is full even then has thousands, which are what matters. */
+uint64_t ledger_n_dropped(const struct ledger *ledger)
+{
+	return __atomic_load_n(&ledger->dropped.n, __ATOMIC_ACQUIRE);
+}
+
+/* The number comes last: who reads it finds the times of all that it counts. */
+static void count_dropped(struct ledger *ledger, uint64_t begin_ns, uint64_t end_ns)
+{
+	struct pf_loss *dropped = &ledger->dropped;
+
+	if (!dropped->n || begin_ns < dropped->first_ns)
+		__atomic_store_n(&dropped->first_ns, begin_ns, __ATOMIC_RELAXED);
+	if (end_ns > dropped->last_ns)
+		__atomic_store_n(&dropped->last_ns, end_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&dropped->n, dropped->n + 1, __ATOMIC_RELEASE);
+}
+
+static bool try_to_put(struct ledger *ledger, const struct note *note)
+{
+	return write(ledger->write_fd, note, sizeof(*note)) == sizeof(*note);
+}
+
+/* Where many functions are paused at once the pipe has to grow. One that is full even then has thousands: the pipeline stands still. */
 static void put(struct ledger *ledger, const struct note *note)
 {
-	if (write(ledger->write_fd, note, sizeof(*note)) >= 0 || errno != EAGAIN)
+	if (try_to_put(ledger, note) ||
+	    (errno == EAGAIN && fcntl(ledger->write_fd, F_SETPIPE_SZ, MAX_PIPE_BYTES) >= 0 && try_to_put(ledger, note)))
 		return;
-	if (fcntl(ledger->write_fd, F_SETPIPE_SZ, MAX_PIPE_BYTES) < 0 || write(ledger->write_fd, note, sizeof(*note)) < 0)
-		return;
+	if (note->is_step)
+		count_dropped(ledger, note->step.time_ns, note->step.time_ns);
+	else
+		count_dropped(ledger, note->loss.begin_ns, note->loss.end_ns ?: note->loss.begin_ns);
 }
 
 void ledger_note_step(struct ledger *ledger, const struct sink_step *step)
@@ -92,6 +119,19 @@ static int write_loss(struct sink *sink, const struct sink_loss *loss)
 	return sink->ops->loss ? sink->ops->loss(sink, loss) : 0;
 }
 
+/* From the first of all on, since the later ones may be about any time after that. */
+static int write_dropped(struct ledger *ledger, struct sink *sink)
+{
+	struct sink_loss loss = { .reason = "notes", .n = ledger_n_dropped(ledger) - ledger->n_dropped_told };
+
+	if (!loss.n)
+		return 0;
+	loss.begin_ns = __atomic_load_n(&ledger->dropped.first_ns, __ATOMIC_RELAXED);
+	loss.end_ns = __atomic_load_n(&ledger->dropped.last_ns, __ATOMIC_RELAXED);
+	ledger->n_dropped_told += loss.n;
+	return write_loss(sink, &loss);
+}
+
 static int write_notes(struct ledger *ledger, struct sink *sink)
 {
 	struct note note;
@@ -103,7 +143,7 @@ static int write_notes(struct ledger *ledger, struct sink *sink)
 		else if (sink->ops->step)
 			r = sink->ops->step(sink, &note.step);
 	}
-	return r;
+	return r < 0 ? r : write_dropped(ledger, sink);
 }
 
 static int write_count(const struct ledger *ledger, struct sink *sink, const struct pf_loss_key *key, const struct pf_loss *now,

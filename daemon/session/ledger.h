@@ -24,6 +24,9 @@ DEFINE_CLEANUP(struct ledger, ledger_free)
 void ledger_note_step(struct ledger *ledger, const struct sink_step *step);
 void ledger_note_loss(struct ledger *ledger, const struct sink_loss *loss);
 
+/* How many of these found no room on their way, and are in the trace as that number alone: the pipeline stood still meanwhile. */
+uint64_t ledger_n_dropped(const struct ledger *ledger);
+
 /* Writes what was noted, and every so often (or if it is_last) what was counted; n_bad_records is the pipeline's own count. */
 int ledger_write(struct ledger *ledger, struct sink *sink, uint64_t now_ns, uint64_t n_bad_records, bool is_last);
 

@@ -26,15 +26,22 @@
 #define MAX_FORGOTTEN 256
 #define MAX_NAMED 8 /* of processes that came late, each by itself */
 
+struct suspended {
+	pid_t pid;
+	uint64_t since_ns;
+};
+
 struct members {
 	struct attach *attach;
 	const struct privilege *privilege;
 	uint64_t n_bytes; /* taken for probes */
 	members_say_fn say_fn;
+	members_late_fn late_fn;
 	void *userdata;
 	sd_event_source *changes, *timer;
 	uint64_t n_changes_lost; /* so far */
-	pid_t *suspended;	 /* without probes while they execute a program */
+	uint64_t heard_ns;	 /* no change before then was lost */
+	struct suspended *suspended; /* without probes while they execute a program */
 	size_t n_suspended;
 	size_t n_late, n_refused;
 	uint64_t late_ns, max_late_ns; /* the sum, and the most */
@@ -83,13 +90,15 @@ static bool link_process(struct members *members, pid_t pid)
 	return r >= 0;
 }
 
-static void note_late(struct members *members, pid_t pid, uint64_t since_ns)
+/* since: what it did at that time. */
+static void note_late(struct members *members, pid_t pid, uint64_t since_ns, const char *since)
 {
 	uint64_t late_ns = clock_now_ns(CLOCK_BOOTTIME) - since_ns;
 
 	if (members->n_late++ < MAX_NAMED)
-		say(members, "process %d was woven %.1f ms after it was born: its calls of that time are missing", (int)pid,
-		    late_ns / 1e6);
+		say(members, "process %d was woven %.1f ms after it %s: its calls of that time are missing", (int)pid,
+		    late_ns / 1e6, since);
+	members->late_fn(members->userdata, pid, since_ns);
 	members->late_ns += late_ns;
 	if (late_ns > members->max_late_ns)
 		members->max_late_ns = late_ns;
@@ -100,7 +109,14 @@ static void on_born(struct members *members, const struct pf_change *change)
 	if (attach_has_linked(members->attach, change->pid))
 		attach_unlink_process(members->attach, change->pid); /* of another that had its pid */
 	if (attach_has_process(members->attach, change->pid) && link_process(members, change->pid))
-		note_late(members, change->pid, change->time_ns);
+		note_late(members, change->pid, change->time_ns, "was born");
+}
+
+/* Most have the links that they had before. */
+static void on_exec(struct members *members, const struct pf_change *change)
+{
+	if (!attach_has_linked(members->attach, change->pid) && link_process(members, change->pid))
+		note_late(members, change->pid, change->time_ns, "executed a program");
 }
 
 static void on_end(struct members *members, pid_t pid)
@@ -122,10 +138,10 @@ static void on_change(const struct pf_change *change, void *userdata)
 		break;
 	case PF_CHANGE_EXEC_BY_THREAD: /* the links were those of the thread that is gone */
 		attach_unlink_process(members->attach, change->pid);
-		link_process(members, change->pid);
+		on_exec(members, change);
 		break;
 	case PF_CHANGE_EXEC:
-		link_process(members, change->pid);
+		on_exec(members, change);
 		break;
 	case PF_CHANGE_LEFT:
 		attach_unlink_process(members->attach, change->pid);
@@ -153,21 +169,22 @@ static void look_again(struct members *members)
 		if (!attach_has_process(members->attach, linked[i]))
 			attach_unlink_process(members->attach, linked[i]);
 	for (size_t i = 0; i < n_in_scope; i++)
-		link_process(members, in_scope[i]);
+		if (!attach_has_linked(members->attach, in_scope[i]) && link_process(members, in_scope[i]))
+			note_late(members, in_scope[i], members->heard_ns, "may have been born");
 }
 
 void members_update(struct members *members)
 {
-	uint64_t n_lost;
+	uint64_t now_ns = clock_now_ns(CLOCK_BOOTTIME), n_lost;
 
 	members_account(members);
 	attach_read_changes(members->attach, on_change, members);
 	members_account(members);
 	n_lost = attach_n_changes_lost(members->attach);
-	if (n_lost == members->n_changes_lost)
-		return;
+	if (n_lost != members->n_changes_lost)
+		look_again(members);
 	members->n_changes_lost = n_lost;
-	look_again(members);
+	members->heard_ns = now_ns;
 	members_account(members);
 }
 
@@ -178,22 +195,29 @@ static int on_changes(sd_event_source *source, int fd, uint32_t events, void *us
 	return 0;
 }
 
+/* It could not execute the program, if it has no probes yet. */
+static void resume(struct members *members, const struct suspended *suspended)
+{
+	if (attach_has_process(members->attach, suspended->pid) && !attach_has_linked(members->attach, suspended->pid) &&
+	    link_process(members, suspended->pid))
+		note_late(members, suspended->pid, suspended->since_ns, "was to execute a program");
+}
+
 static int on_timer(sd_event_source *source, uint64_t time_us, void *userdata)
 {
 	struct members *members = userdata;
 
 	(void)source, (void)time_us;
 	attach_sweep(members->attach);
-	for (size_t i = 0; i < members->n_suspended; i++) /* it could not execute the program */
-		if (attach_has_process(members->attach, members->suspended[i]))
-			link_process(members, members->suspended[i]);
+	for (size_t i = 0; i < members->n_suspended; i++)
+		resume(members, &members->suspended[i]);
 	members->n_suspended = 0;
 	members_account(members);
 	return 0;
 }
 
 int members_open(sd_event *loop, struct attach *attach, const struct privilege *privilege, members_say_fn say_fn,
-		 void *userdata, struct members **ret_members)
+		 members_late_fn late_fn, void *userdata, struct members **ret_members)
 {
 	_cleanup_(members_closep) struct members *members = calloc(1, sizeof(*members));
 	int r;
@@ -203,7 +227,9 @@ int members_open(sd_event *loop, struct attach *attach, const struct privilege *
 	members->attach = attach;
 	members->privilege = privilege;
 	members->say_fn = say_fn;
+	members->late_fn = late_fn;
 	members->userdata = userdata;
+	members->heard_ns = clock_now_ns(CLOCK_BOOTTIME);
 	r = sd_event_add_io(loop, &members->changes, attach_changes_fd(attach), EPOLLIN, on_changes, members);
 	if (r >= 0)
 		r = sd_event_add_time_relative(loop, &members->timer, CLOCK_MONOTONIC, SWEEP_US, 0, on_timer, members);
@@ -300,8 +326,8 @@ void members_expect_exec(struct members *members, pid_t pid, const char *path)
 	if (!attach_has_linked(members->attach, pid) || !may_give_rights(path) ||
 	    array_grow(&members->suspended, members->n_suspended, sizeof(*members->suspended)) < 0)
 		return;
+	members->suspended[members->n_suspended++] = (struct suspended){ .pid = pid, .since_ns = clock_now_ns(CLOCK_BOOTTIME) };
 	attach_unlink_process(members->attach, pid);
-	members->suspended[members->n_suspended++] = pid;
 	wake_later(members);
 }
 
@@ -310,8 +336,8 @@ void members_conclude(struct members *members)
 	members_update(members);
 	if (members->n_late > MAX_NAMED)
 		say(members,
-		    "%zu processes were born while the session ran: each was woven a moment later, %.1f ms on average and %.1f ms at "
-		    "most, and its calls of that time are missing",
+		    "%zu processes were born, or executed a program, and were woven a moment later, %.1f ms on average and %.1f ms at "
+		    "most: their calls of that time are missing",
 		    members->n_late, members->late_ns / 1e6 / members->n_late, members->max_late_ns / 1e6);
 	if (members->n_refused)
 		say(members, "%zu processes were not woven: your sessions may not take more memory, or files, than they have",

@@ -20,9 +20,12 @@ struct members;
 /* Takes a sentence for the user, about what the trace lacks. */
 typedef void (*members_say_fn)(void *userdata, const char *sentence);
 
+/* Takes a process whose calls since it was born may be missing: it has probes from now on. */
+typedef void (*members_late_fn)(void *userdata, pid_t pid, uint64_t born_ns);
+
 /* All are borrowed. What privilege->bytes allows is taken as the processes and their probes need it. */
 int members_open(sd_event *loop, struct attach *attach, const struct privilege *privilege, members_say_fn say_fn,
-		 void *userdata, struct members **ret_members);
+		 members_late_fn late_fn, void *userdata, struct members **ret_members);
 void members_close(struct members *members);
 DEFINE_CLEANUP(struct members, members_close)
 

@@ -10,11 +10,13 @@
 #include "session/pipeline_internal.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 #include "probe/rings.h"
+#include "session/warnings.h"
 #include "sink/output.h"
 #include "trace/order.h"
 #include "util/now.h"
@@ -256,6 +258,9 @@ static int write_summary(struct pipeline *pipeline, uint64_t now_ns)
 		gpu_warn(pipeline->config.gpu, &pipeline->warnings);
 	if (pipeline->config.rotation)
 		rotation_warn(pipeline->config.rotation, &pipeline->warnings);
+	if (ledger_n_dropped(pipeline->ledger))
+		warnings_add(&pipeline->warnings, "%" PRIu64 " entries of the ledger, of pauses or late weaving, found no room on their way",
+			     ledger_n_dropped(pipeline->ledger));
 	count_all(pipeline, &summary);
 	sink_summary_subtract(&summary, &pipeline->told);
 	summary.reason = pipeline->reason ?: "stopped";

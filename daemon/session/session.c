@@ -357,6 +357,7 @@ void session_free(struct session *session)
 	inspector_free(session->inspector);
 	labels_free(session->labels);
 	hash_done(&session->searched);
+	late_done(&session->late);
 	users_done(&session->users);
 	rights_done(&session->privilege.rights);
 	closep(&session->target_fd);

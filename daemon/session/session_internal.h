@@ -8,6 +8,7 @@
 #include "probe/metrics.h"
 #include "session/files.h"
 #include "session/gate.h"
+#include "session/late.h"
 #include "session/members.h"
 #include "session/overhead.h"
 #include "session/pipeline.h"
@@ -57,6 +58,7 @@ struct session {
 	struct weave weave;
 	struct hash searched; /* files whose libraries were looked for: a set, by a hash of dev and ino */
 	struct watch *watch;
+	struct late late;
 	struct gate *gate;
 	struct gpu *gpu; /* where it is wanted and there is one */
 	struct symbolizer *symbolizer; /* where some aspect wants stacks; the pipeline's thread's once that runs */

@@ -55,11 +55,19 @@ static void say(void *userdata, const char *sentence)
 	warnings_add(&session->warnings, "%s", sentence);
 }
 
+static void note_late(void *userdata, pid_t pid, uint64_t born_ns)
+{
+	struct session *session = userdata;
+
+	late_note_process(&session->late, pid, born_ns);
+}
+
 int session_open_members(struct session *session)
 {
 	if (!session->is_restricted)
 		return 0;
-	return members_open(session->loop, session->attach, &session->privilege, say, session, &session->members);
+	return members_open(session->loop, session->attach, &session->privilege, say, note_late, session,
+			    &session->members);
 }
 
 /* Takes a process into the scope that was there before the session, and tells the pipeline of it. */

@@ -139,5 +139,8 @@ int session_open_pipeline(struct session *session, const struct session_config *
 	if (r < 0)
 		return r;
 	r = pipeline_new(&pipeline, &session->pipeline);
-	return r < 0 ? why_set(&failure->why, r, "cannot read the ring buffers") : 0;
+	if (r < 0)
+		return why_set(&failure->why, r, "cannot read the ring buffers");
+	session->late = (struct late){ .ledger = pipeline_ledger(session->pipeline), .labels = session->labels };
+	return 0;
 }

@@ -99,20 +99,6 @@ static int note_search(struct session *session, const struct newcomer *newcomer,
 	return hash_find(&session->searched, *ret_key) ? 1 : hash_put(&session->searched, *ret_key, session);
 }
 
-/* Functions that were in use before they were woven. */
-static void note_late(struct session *session, uint32_t first, uint32_t n, uint64_t since_ns)
-{
-	const struct sink_loss loss = {
-		.reason = "late_weaving",
-		.module = labels_find(session->labels, first)->category,
-		.n = n,
-		.begin_ns = since_ns,
-		.end_ns = clock_now_ns(CLOCK_BOOTTIME),
-	};
-
-	ledger_note_loss(pipeline_ledger(session->pipeline), &loss);
-}
-
 /* The file with all that it would load, which tells how the returns of each can be seen; nothing if it was looked for before. */
 static int find_late(struct session *session, const struct newcomer *newcomer, struct strings *paths, struct why *why)
 {
@@ -141,7 +127,7 @@ static void warn_of_preload(struct session *session, const struct newcomer *newc
 {
 	struct stat status;
 
-	if (!newcomer->preload || stat(newcomer->file, &status) < 0 ||
+	if (!newcomer->preload || reach_stat(newcomer->file, &status) < 0 ||
 	    !weave_has_return_probes(&session->weave, status.st_dev, status.st_ino) ||
 	    !inspector_distrust(session->weave.inspector, paths))
 		return;
@@ -150,22 +136,10 @@ static void warn_of_preload(struct session *session, const struct newcomer *newc
 		     newcomer->pid, newcomer->path, newcomer->preload);
 }
 
-static void note_woven_late(struct session *session, const struct newcomer *newcomer, uint32_t n_before)
-{
-	uint32_t n = labels_count(session->labels) - n_before;
-
-	if (!n || !newcomer->since_ns)
-		return;
-	note_late(session, n_before + 1, n, newcomer->since_ns);
-	warnings_add(&session->warnings, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
-		     n, text_file_name(newcomer->path), newcomer->pid, (clock_now_ns(CLOCK_BOOTTIME) - newcomer->since_ns) / 1e6);
-}
-
 /* A file that was not known before, or not with what is loaded beside: with all that it would load, before that is loaded. */
 static void weave_late(struct session *session, const struct newcomer *newcomer)
 {
 	_cleanup_(strings_done) struct strings paths = { 0 };
-	uint32_t n_before = labels_count(session->labels);
 	struct why why = { 0 };
 	int r;
 
@@ -180,7 +154,6 @@ static void weave_late(struct session *session, const struct newcomer *newcomer)
 		warnings_add(&session->warnings, "'%s' was not woven: %s", newcomer->path, why_text(&why, r));
 	if (session->members)
 		members_account(session->members);
-	note_woven_late(session, newcomer, n_before);
 }
 
 static void weave_executed(struct session *session, pid_t pid, const char *path)
@@ -192,6 +165,23 @@ static void weave_executed(struct session *session, pid_t pid, const char *path)
 		newcomer.preload = NULL;
 	weave_late(session, &newcomer);
 	free(newcomer.preload);
+}
+
+/* The same of one that a process has mapped: it may have called its functions before they were woven. */
+static void weave_mapped(struct session *session, const struct mapping *mapping, const char *file)
+{
+	const struct newcomer newcomer = {
+		.pid = mapping->pid, .file = file, .path = mapping->path, .since_ns = mapping->time_ns };
+	uint32_t before = labels_last(session->labels), n_before = labels_count(session->labels), n_woven;
+
+	weave_late(session, &newcomer);
+	n_woven = labels_count(session->labels) - n_before;
+	if (!n_woven)
+		return;
+	late_note_file(&session->late, mapping, before, labels_last(session->labels));
+	warnings_add(&session->warnings, "%u functions of '%s' were woven after process %d had begun to use it: calls of %.1f ms are missing",
+		     n_woven, text_file_name(mapping->path), mapping->pid,
+		     (clock_now_ns(CLOCK_BOOTTIME) - mapping->time_ns) / 1e6);
 }
 
 /* A file that we see under the same path is opened there: the process may be gone already. */
@@ -221,15 +211,19 @@ static void on_mapping(const struct mapping *mapping, void *userdata)
 	struct session *session = userdata;
 	char file[PATH_MAX + 32];
 
-	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino) || is_foreign(session, mapping->pid))
+	if (weave_has_seen(&session->weave, mapping->dev, mapping->ino)) {
+		if (late_has_mapping(&session->late, mapping) && !is_foreign(session, mapping->pid))
+			late_note_mapping(&session->late, mapping);
+		return;
+	}
+	if (is_foreign(session, mapping->pid))
 		return;
 	snprintf(file, sizeof(file), "/proc/%d/root%s", mapping->pid, mapping->path);
 	if (is_in_our_root(mapping))
 		snprintf(file, sizeof(file), "%s", mapping->path);
 	else if (!session->is_restricted && (fd = reach_open(file, O_PATH | O_CLOEXEC)) >= 0)
 		snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
-	weave_late(session, &(struct newcomer){
-				    .pid = mapping->pid, .file = file, .path = mapping->path, .since_ns = mapping->time_ns });
+	weave_mapped(session, mapping, file);
 }
 
 static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userdata)

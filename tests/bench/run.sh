@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# All benchmarks, one after another: the tables of the README. Needs root, and a machine that has nothing else to do.
+# All benchmarks, one after another, and at last the ten minutes of soak.py: the tables of the README. Needs root, and a machine that has nothing else to do.
 #
 #     tests/bench/run.sh
 set -euo pipefail
@@ -31,4 +31,6 @@ echo
 PERFFLOW_BUILD=$build "$(dirname "$0")/bench_budget.py" || status=$?
 echo
 PERFFLOW_BUILD=$build "$(dirname "$0")/bench_load.py" || status=$?
+echo
+PERFFLOW_BUILD=$build "$(dirname "$0")/soak.py" || status=$?
 exit "$status"

@@ -13,14 +13,17 @@ import contextlib
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import TARGETS, Program, Service, bpf_held, no_bpf, skip_machine, target, wait_for  # noqa: E402
+for name in ("lib", "e2e"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", name))
+from perfflow import PERFFLOW, TARGETS, Program, bpf_held, no_bpf, skip_machine, target, wait_for  # noqa: E402
+from test_users import CONFIG, STRANGER, ConfiguredService, as_user  # noqa: E402
 
 PLUGIN = os.path.join(TARGETS, "libplugin.so")
 MORE_KIB = 16 << 10  # what memory may grow by after the first round of everything
@@ -35,7 +38,11 @@ class Scope(contextlib.ExitStack):
 class Soak:
     def __init__(self, scope, folder):
         self.folder = folder
-        self.service = Service(scope, f"{folder}/socket")
+        os.chmod(folder, 0o777)  # for the plain user
+        with open(f"{folder}/perfflowd.conf", "w") as file:
+            file.write(CONFIG + "allow_users = yes\n[limits]\nread_seconds_per_user = 60\n")  # they do nothing else here
+        self.users_perfflow, self.users_churn = (shutil.copy(path, folder) for path in (PERFFLOW, target("churn")))
+        self.service = ConfiguredService(scope, f"{folder}/socket", f"{folder}/perfflowd.conf")
         self.pid = self.service.process.pid
         self.is_over = threading.Event()
         self.lock = threading.Lock()
@@ -120,7 +127,32 @@ class Soak:
         self.finish(client, 125)
         self.note("refused")
 
-    KINDS = (attach_and_detach, end_while_attaching, kill_clients, fork_often, thread_often, execute, load_libraries, refuse)
+    def keep_to_a_budget(self):
+        """Functions are sampled, paused, tried and resumed: links come and go while their probes are hit."""
+        client = self.service.start("run", "--budget", "5%", "-p", "rates:rate_*", "-o", self.output(), "--", target("rates"), 3, 1)
+        self.finish(client, 0)
+        self.note("runs with a budget" + ("" if "is paused" in client.output().err else " that was kept without a pause"))
+
+    def trace_as_a_plain_user(self):
+        """Each process has links of its own, those that are born and those that execute."""
+        path = f"{self.output()}.user"
+        script = f"{self.users_churn} {path}.counts forks 30; for i in 1 2 3 4 5; do {self.users_churn} {path}.counts calls 10; done"
+        client = Program(as_user(STRANGER, self.users_perfflow, "run", "--socket", self.service.socket, "-p", "churn:work", "-o", path,
+                                 "--allow-empty", "--", "sh", "-c", script))
+        self.finish(client, 0)
+        self.note("plain users' runs with 36 processes")
+
+    def leave_as_a_plain_user(self):
+        """The client is killed while its processes are born."""
+        path = f"{self.output()}.user"
+        client = Program(as_user(STRANGER, self.users_perfflow, "run", "--socket", self.service.socket, "-p", "churn:work", "-o", path,
+                                 "--", self.users_churn, f"{path}.counts", "forks", 100000))
+        time.sleep(random.uniform(0, 1))
+        client.kill_all()
+        self.note("plain users' clients killed")
+
+    KINDS = (attach_and_detach, end_while_attaching, kill_clients, fork_often, thread_often, execute, load_libraries, refuse, keep_to_a_budget,
+             trace_as_a_plain_user, leave_as_a_plain_user)
 
     def work(self, kind):
         while not self.is_over.is_set():
@@ -151,10 +183,22 @@ class Soak:
                 "programs": len(held["prog"]), "maps": len(held["map"]), "threads": int(status["Threads"]),
                 "KiB of memory": int(status["VmRSS"].split()[0])}
 
-    def run(self, seconds):
-        for kind in self.KINDS:  # so that all is loaded that stays
+    def one_round(self):
+        for kind in self.KINDS:
             kind(self)
-        before = self.measure()
+        return self.measure()
+
+    def measure_again(self, before):
+        """Sessions that ran at once may leave the heap in pieces, which the next ones give back: what grows is left over."""
+        after = self.measure()
+        for _ in range(2):
+            if self.errors or not has_grown(before, after):
+                break
+            after = self.one_round()
+        return after
+
+    def run(self, seconds):
+        before = self.one_round()  # so that all is loaded that stays
         self.done.clear()
         workers = [threading.Thread(target=self.work, args=[kind]) for kind in self.KINDS]
         for worker in workers:
@@ -167,13 +211,19 @@ class Soak:
             worker.join()
         if self.service.process.poll() is not None:
             sys.exit(f"perfflowd has ended: {self.service.process.output()}")
-        return before, self.measure()
+        return before, self.measure_again(before)
+
+
+def has_grown(before, after):
+    return after["KiB of memory"] > before["KiB of memory"] + MORE_KIB
 
 
 def complaints():
-    """Lines of the kernel's log that tell of trouble."""
-    out = subprocess.run(["dmesg"], capture_output=True, text=True, errors="replace").stdout
-    return [line for line in out.splitlines() if COMPLAINT.search(line)]
+    """Lines of the kernel's log that tell of trouble. One that cannot be read is no clean one."""
+    ran = subprocess.run(["dmesg"], capture_output=True, text=True, errors="replace")
+    if ran.returncode:
+        sys.exit(f"the kernel's log cannot be read: {ran.stderr.strip()}")
+    return [line for line in ran.stdout.splitlines() if COMPLAINT.search(line)]
 
 
 def judge(before, after, new_complaints, errors):

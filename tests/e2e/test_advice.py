@@ -334,6 +334,12 @@ class Captured(TestCase):
             self.assert_kept(span)
         self.assertGreaterEqual(len(kept), 25)
         self.assertEqual(trace.lost(), {"items": 120 - len(kept)})
+        entries = trace.ledger("items")
+        self.assertEqual({(e["function"], e["module"], e["pid"]) for e in entries}, {("descend", "keeps", trace.pids()[0])})
+        self.assertEqual(sum(e["n"] for e in entries), 120 - len(kept))
+        begins = sorted(span["ts"] for span in trace.spans() if "n" not in span["args"])  # each is a moment after it was counted
+        self.assertLessEqual(min(e["begin"] for e in entries), begins[0])
+        self.assertTrue(begins[-2] <= max(e["end"] for e in entries) <= begins[-1])
         self.assertFalse(trace.summary()["complete"])
 
     def test_in_each_thread(self):

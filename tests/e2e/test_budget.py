@@ -33,10 +33,6 @@ def names(trace, function=None):
     return [e["name"] for e in steps(trace, function)]
 
 
-def ledger(trace, reason):
-    return [e["args"] for e in trace.events if e["name"] == "perfflow_ledger" and e["args"]["reason"] == reason]
-
-
 def windows(text):
     """[(nanoseconds of a round, calls)] of each tenth of a second."""
     return [(float(work), int(calls)) for work, calls in (line.split() for line in text.splitlines())]
@@ -129,12 +125,12 @@ class Budget(TestCase):
         summary = trace.summary()
         self.assertIs(summary["complete"], False)
         self.assertEqual(summary["pauses"], names(trace).count("paused"))
-        self.assertEqual(summary["limited"], sum(entry["n"] for entry in ledger(trace, "limited")))
+        self.assertEqual(summary["limited"], sum(entry["n"] for entry in trace.ledger("limited")))
         pid = trace.pids()[0]
-        for entry in ledger(trace, "limited"):
+        for entry in trace.ledger("limited"):
             self.assertEqual([entry["function"], entry["module"], entry["pid"]], ["rate_tiny", "rates", pid])
             self.assertLessEqual(entry["begin"], entry["end"])
-        pauses = [(e["begin"], e["end"]) for e in ledger(trace, "paused") if "end" in e]
+        pauses = [(e["begin"], e["end"]) for e in trace.ledger("paused") if "end" in e]
         self.assertEqual(len(pauses), summary["pauses"])
         for begin, end in pauses:
             inside = [s for s in trace.spans("rate_tiny") if begin < s["ts"] < end]

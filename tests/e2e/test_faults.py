@@ -17,16 +17,17 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, bpf_held, links, main, perfflow, target,  # noqa: E402
-                      wait_for)
+from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, boot_us, bpf_held, links, main, perfflow, run,  # noqa: E402
+                      target, wait_for)
 from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers  # noqa: E402
 
 WORK = "churn:work"
 MEMORY = "/sys/fs/cgroup/memory"
 
 
-def boot_us():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1000
+def put(path, value):
+    with open(path, "w") as file:
+        file.write(str(value))
 
 
 def symbol(path, name):
@@ -42,6 +43,23 @@ def symbol(path, name):
     raise AssertionError(f"{name} is in no segment of {path}")
 
 
+def changed_pages(pid):
+    """How many pages of a process's code are not as in their files: each has a breakpoint."""
+    n = 0
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for address, rights, offset, _, _, *path in (line.split() for line in maps):
+            if "x" not in rights or not path or not path[0].startswith("/"):
+                continue
+            begin, end = (int(word, 16) for word in address.split("-"))
+            memory.seek(begin)
+            there = memory.read(end - begin)
+            with open(path[0], "rb") as file:
+                file.seek(int(offset, 16))
+                code = file.read(end - begin)
+            n += sum(code[at:at + 4096] != there[at:at + len(code[at:at + 4096])] for at in range(0, len(code), 4096))
+    return n
+
+
 class Faults(TestCase):
     def setUp(self):
         super().setUp()
@@ -52,6 +70,11 @@ class Faults(TestCase):
         """What the program says of itself."""
         with open(self.counts, "rb") as file:
             return struct.unpack("q", file.read(8))[0]
+
+    def called_us(self):
+        """When one that beats has called last, as times in traces are."""
+        with open(self.counts, "rb") as file:
+            return struct.unpack("qq", file.read(16))[1] / 1000
 
     def command(self, *words):
         return [self.churn, self.counts, *words]
@@ -134,7 +157,6 @@ class Killed(Faults):
             self.check_after(program, client, trace, when)
 
     def test_while_it_streams_and_the_trace_reaches_to_within_a_second_of_the_end(self):
-        missing = []
         for _ in range(4):
             service, trace = self.service(), self.folder / "t.json"
             program, client = self.attached(service, trace)
@@ -143,13 +165,13 @@ class Killed(Faults):
             held = bpf_held(service.process.pid)["link"]
             self.assertTrue(held)
             time.sleep(random.uniform(0.3, 1))
-            killed = boot_us()
+            called = self.called_us()
             self.kill(service)
-            spans = Trace(trace).spans("work")
-            missing.append(killed - max((span["ts"] + span["dur"] for span in spans), default=0))
+            seen = max((span["ts"] for span in Trace(trace).spans("work")), default=0)
+            # what is written goes out each 0.2 s: the rest of the second is for a machine that has other things to do
+            self.assertLess(called - seen, 1e6)
             wait_for("the end of the links", lambda: not held & links())
             self.check_after(program, client, trace, "streaming")
-        self.assertLess(min(missing), 1e6)  # on a machine that has other things to do, at least once
 
     def test_while_it_stops(self):
         for when in [random.uniform(0, 0.1) for _ in range(5)]:
@@ -325,12 +347,18 @@ class Others(Faults):
 
 class Crowds(Faults):
     def test_processes_that_come_and_go_all_the_time(self):
+        """1,000 a second where the machine can; in any case a fair part of what it can untraced."""
         began = time.monotonic()
-        n = 0
-        while n < 4000 or (time.monotonic() - began < 3 and n < 100000):  # 1,000 a second where the machine can
+        run(self.command("forks", 2000))
+        plain = 2000 / (time.monotonic() - began)
+        began, rates = time.monotonic(), []
+        while len(rates) < 2 or (time.monotonic() - began < 3 and len(rates) < 50):
             trace = self.traced("forks", 2000)
             self.assertAccounted(trace, 2000)
-            n += 2000
+            births = sorted(span["ts"] for span in trace.spans("work"))  # each process calls at once
+            rates.append((len(births) - 1) / (births[-1] - births[0]) * 1e6)
+        print(f"processes a second: {max(rates):,.0f} traced, {plain:,.0f} untraced", file=sys.stderr)
+        self.assertGreater(max(rates), min(1000, plain / 10))
         names = trace.process_names()
         if not trace.lost():
             self.assertEqual(len(trace.pids()), 2000)
@@ -345,11 +373,30 @@ class Crowds(Faults):
         if not trace.lost():
             self.assertEqual(len({span["tid"] for span in trace.all_spans}), 10000)
 
-    def traced(self, *words):
+    def test_more_processes_at_once_than_are_followed(self):
+        room, n = 16384, 16500  # the first process has one of the places
+        limit = resource.getrlimit(resource.RLIMIT_NPROC)
+        with open("/proc/sys/kernel/pid_max") as file:
+            if int(file.read()) < 20000 or (limit[0] != resource.RLIM_INFINITY and limit[0] < 20000):
+                self.skipTest("less than 20,000 processes are allowed here")
+        trace = self.traced("processes", n, env={"PATH": os.environ["PATH"]})  # of each process its environment is told
+        self.assertEqual(trace.lost(), {"no_process": n + 1 - room})
+        entries = trace.ledger("no_process")
+        left_out = {entry["pid"]: entry["n"] for entry in entries}
+        self.assertEqual(set(left_out.values()), {1})
+        self.assertEqual(len(left_out), n + 1 - room)
+        called = set(trace.pids())
+        self.assertEqual((len(called), trace.count("work")), (room - 1, room - 1))
+        self.assertFalse(called & set(left_out), "it is said to be left out and is there")
+        first, last = (edge(span["ts"] for span in trace.spans("work")) for edge in (min, max))
+        for entry in entries:  # each was born while others called
+            self.assertTrue(first <= entry["begin"] <= entry["end"] <= last + 1e6, (first, entry, last))
+
+    def traced(self, *words, **keywords):
         path = self.folder / "crowd.json"
         if os.path.exists(self.counts):
             os.unlink(self.counts)
-        ran = perfflow("run", "-p", WORK, "-o", path, "--", *self.command(*words), timeout=240)
+        ran = perfflow("run", "-p", WORK, "-o", path, "--", *self.command(*words), timeout=240, **keywords)
         self.assertUnharmed(ran, self.counted())
         self.check_status(path, 0, 1)
         return Trace(path)
@@ -373,8 +420,7 @@ class Memory(Faults):
         self.addCleanup(self.remove_group, folder)
         for name in limits:
             if os.path.exists(f"{folder}/{name}"):
-                with open(f"{folder}/{name}", "w") as file:
-                    file.write(str(mib << 20))
+                put(f"{folder}/{name}", mib << 20)
         if not os.path.exists(f"{folder}/{limits[0]}"):
             self.skipTest("the memory controller is not enabled for groups here")
         return f"{folder}/cgroup.procs"
@@ -387,6 +433,19 @@ class Memory(Faults):
                 return False
             return True
         wait_for("the end of the group", is_gone)
+
+    def leave_group(self, pid, procs):
+        put(f"{os.path.dirname(os.path.dirname(procs))}/cgroup.procs", pid)
+
+    def used_by_group(self, procs):
+        used = os.path.join(os.path.dirname(procs), "memory.usage_in_bytes")
+        with open(used if os.path.exists(used) else used.replace("usage_in_bytes", "current")) as file:
+            return int(file.read())
+
+    def limit_group(self, procs, n_bytes):
+        """A new limit for what it has taken and has yet to take."""
+        limit = os.path.join(os.path.dirname(procs), "memory.limit_in_bytes")
+        put(limit if os.path.exists(limit) else limit.replace("limit_in_bytes", "max"), n_bytes)
 
     def inside(self, procs, *argv):
         return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', procs, *argv]
@@ -403,6 +462,67 @@ class Memory(Faults):
         self.assertIn("SIGKILL", [args.get("signal") for args in exits])
         self.check_status(path, 0, 1)
 
+    def test_threads_for_which_the_kernel_has_no_memory_are_counted_by_process(self):
+        """The session's maps are charged to the group that the daemon was in when it made them; nothing else is in it by then."""
+        procs = self.group(256)
+        socket, path = self.folder / "socket", self.folder / "t.json"
+        daemon = self.start(self.inside(procs, PERFFLOWD, "--socket", socket))
+        wait_for("the daemon", lambda: os.path.exists(socket))
+        client = self.start([PERFFLOW, "run", "--socket", socket, "-p", WORK, "-o", path, "--", "sh", "-c",
+                             'echo begun; read go; exec "$@"', "sh", *self.command("threads", 4000, 3)], stdin=subprocess.PIPE)
+        client.read_until("begun")
+        self.leave_group(daemon.pid, procs)
+        self.limit_group(procs, self.used_by_group(procs) + (8 << 20))
+        client.tell("go")
+        self.assertUnharmed(client.finish(120), 12000)
+        trace = Trace(path)
+        self.assertEqual(set(trace.lost()), {"no_thread_state"})
+        self.assertEqual(trace.count("work") + trace.lost()["no_thread_state"], 12000, "each call is there or counted")
+        self.assertGreater(trace.count("work"), 0)
+        entries = trace.ledger("no_thread_state")
+        self.assertEqual(sum(entry["n"] for entry in entries), trace.lost()["no_thread_state"])
+        self.assertEqual({(entry["function"], entry["module"], entry["pid"]) for entry in entries},
+                         {("work", "churn", trace.pids()[0])})
+        begin, end = min(span["ts"] for span in trace.spans("work")), boot_us()
+        self.assertTrue(all(begin <= entry["begin"] <= entry["end"] <= end for entry in entries), (begin, entries, end))
+        self.check_status(path, 1)
+
+    def kill_group(self, procs):
+        """All that is in it, and what they start meanwhile."""
+        while True:
+            with open(procs) as file:
+                pids = [int(line) for line in file]
+            if not pids:
+                return
+            for pid in reversed(pids):  # those that work for the daemon first
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+
+    def test_what_stays_when_all_of_the_service_is_killed_at_once_goes_with_the_next_session(self):
+        """As the kernel does where memory runs out: also who puts breakpoints in is killed, half way."""
+        left = []
+        for when in (0, 0.01, 0.03):
+            procs = self.group(300 + int(1000 * when))
+            socket = self.folder / f"socket-{when}"
+            daemon = self.start(self.inside(procs, PERFFLOWD, "--socket", socket))
+            wait_for("the daemon", lambda: os.path.exists(socket))
+            program = self.beating()
+            many = ["attach", "--pid", program.pid, "-p", "libc.so*:*", "-o", self.folder / "t.json"]
+            client = self.start([PERFFLOW, many[0], "--socket", socket, *many[1:]])
+            wait_for("the first breakpoint", lambda: changed_pages(program.pid), step=0.001)
+            time.sleep(when)
+            self.kill_group(procs)
+            daemon.wait(20)
+            client.finish()
+            left.append(changed_pages(program.pid))
+            ran = perfflow(*many, "--duration", "100ms", timeout=120)
+            self.assertEqual(ran.status, 0, ran)
+            wait_for("the end of all breakpoints", lambda: not changed_pages(program.pid))
+            self.end_beating(program)
+        print(f"pages with breakpoints that stayed: {left}", file=sys.stderr)
+
     def test_a_daemon_with_too_little_memory_harms_nobody_but_its_trace(self):
         outcomes = set()
         for mib in (4, 8, 16, 128):
@@ -414,6 +534,7 @@ class Memory(Faults):
             program = self.beating()
             client = self.start([PERFFLOW, "attach", "--socket", socket, "--pid", program.pid, "-p", WORK, "-o", path, "--duration", "500ms"])
             ran = client.finish()
+            wait_for("the end of the probe", lambda: not self.has_probe(program.pid))
             self.end_beating(program)
             outcomes.add(ran.status)
             self.assertRegex(ran.err, r"(?m)^perfflow: ", "no word of it")

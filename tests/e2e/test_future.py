@@ -53,6 +53,9 @@ class Future(TestCase):
         if trace.count("plugged") < 200:
             self.assertRegex(" ".join(trace.summary()["warnings"]), r"unknown.so.* were woven after .* ms are missing")
             self.assertFalse(trace.summary()["complete"])
+        whole = [pid for pid in trace.pids() if trace.count("plugged", pid=pid) == 10]
+        late = {entry["pid"] for entry in trace.ledger("late_weaving")}
+        self.assertLessEqual(20, len(whole) + len(late), "somebody lacks calls, and the ledger has nothing of it")
 
     def test_without_a_target_every_process_is_traced_that_the_aspect_fits(self):
         shutil.copy(target("plain_pie"), self.folder / "everywhere")

@@ -8,14 +8,11 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import PERFFLOW, TestCase, Trace, environment, main, ns, perfflow, target, wait_for  # noqa: E402
+from late import calls_of, check_late, held_up  # noqa: E402
+from perfflow import PERFFLOW, Service, TestCase, Trace, environment, main, ns, perfflow, target, wait_for  # noqa: E402
 
 
-def ledger(trace, reason):
-    return [e["args"] for e in trace.events if e["name"] == "perfflow_ledger" and e["args"]["reason"] == reason]
-
-
-class Ledger(TestCase):
+class LedgerCase(TestCase):
     def verdict(self, path, status):
         ran = perfflow("check", "--json", path)
         self.assertEqual(ran.status, status, ran)
@@ -26,6 +23,8 @@ class Ledger(TestCase):
         self.assertEqual(len(found), 1, said["ledger"])
         return found[0]
 
+
+class Ledger(LedgerCase):
     def stalled(self, options, command):
         """The trace of a command whose reader takes nothing before it has ended: pipe, output and rings fill up one after another."""
         read_fd, write_fd = os.pipe()
@@ -54,9 +53,9 @@ class Ledger(TestCase):
         trace = self.stalled(["-p", "hot:hot_push"], [target("hot"), "push", n])
         lost = trace.summary()["losses"]["ring_full"]
         self.assertGreater(lost, 0)
-        entries = [e for e in ledger(trace, "ring_full") if e.get("function") == "hot_push"]
+        entries = [e for e in trace.ledger("ring_full") if e.get("function") == "hot_push"]
         self.assertEqual(trace.count("hot_push") + sum(e["n"] for e in entries), n)
-        self.assertEqual(sum(e["n"] for e in ledger(trace, "ring_full")), lost, "names and states are records, too")
+        self.assertEqual(sum(e["n"] for e in trace.ledger("ring_full")), lost, "names and states are records, too")
         self.assertEqual({(e["module"], e["pid"]) for e in entries}, {("hot", trace.pids()[0])})
         said = self.verdict(trace.path, 1)
         entry = self.entry(said, "ring_full", "hot_push")
@@ -97,6 +96,55 @@ class Ledger(TestCase):
         said = self.verdict(output, 0)
         entry = self.entry(said, "entered_before", "rate_outer")
         self.assertEqual([entry["n"], entry["pid"]], [1, program.pid])
+
+
+class Late(LedgerCase):
+    """What is loaded that nobody knew of, while the daemon is held up."""
+
+    def setUp(self):
+        super().setUp()
+        self.service = Service(self, self.folder / "socket")
+        self.library = shutil.copy(target("libplugin.so"), self.folder / "unknown.so")
+
+    def start_late(self):
+        program = self.start([target("late")], stdin=subprocess.PIPE)
+        program.read_until("ready")
+        return program
+
+    def traced(self, programs, *scope):
+        """All of them load the library while they are traced."""
+        client = self.service.start("attach", *scope, "--allow-empty", "-p", "unknown.so:plugged", "-o", self.folder / "t.json")
+        self.addCleanup(client.kill_all)
+        client.read_until("tracing", "stderr")
+        with held_up(self.service.process.pid):
+            for program in programs:
+                program.tell(f"load {self.library}")
+        for program in programs:
+            program.read_until("done")
+        client.interrupt()
+        self.assertEqual(client.finish().status, 0)
+        return Trace(self.folder / "t.json")
+
+    def check_missing(self, trace, program):
+        calls = calls_of(program.output().out)[program.pid]
+        n = check_late(self, trace, "plugged", program.pid, calls, function="plugged", module="unknown.so", n=1)
+        self.assertTrue(0 < n < len(calls), (n, len(calls)))
+
+    def test_calls_before_a_library_was_woven_are_missing_in_the_time_that_the_ledger_says(self):
+        program = self.start_late()
+        trace = self.traced([program], "--pid", program.pid)
+        self.check_missing(trace, program)
+        said = self.verdict(trace.path, 1)
+        entry = self.entry(said, "late_weaving", "plugged")
+        self.assertEqual((entry["n"], entry["pid"]), (1, program.pid))
+        self.assertFalse(trace.summary()["complete"])
+        self.assertRegex(str(trace.summary()["warnings"]), rf"unknown.so' were woven after process {program.pid} had begun")
+
+    def test_of_processes_that_load_a_library_at_once_each_has_a_time_of_its_own(self):
+        programs = [self.start_late() for _ in range(4)]
+        trace = self.traced(programs)
+        for program in programs:
+            self.check_missing(trace, program)
 
 
 if __name__ == "__main__":

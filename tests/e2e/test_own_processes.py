@@ -11,7 +11,8 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import PERFFLOWD, Trace, children, main, run, target, wait_for  # noqa: E402
+from late import calls_of, check_late, held_up  # noqa: E402
+from perfflow import PERFFLOWD, Trace, boot_us, children, main, run, target, wait_for  # noqa: E402
 from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers, as_user  # noqa: E402
 
 OTHER = STRANGER + 1
@@ -134,6 +135,20 @@ class Traces(OwnProcesses):
         self.check(trace)
         self.assertEqual({pid: trace.count("tick", pid=pid) for pid in trace.pids()}, {process.kin: 10, child: 10})
         self.assertRegex(str(trace.summary()["warnings"]), rf"process {child} was woven [0-9.]+ ms after it was born")
+
+    def test_the_calls_of_a_child_before_it_was_seen_are_missing_in_the_time_that_the_ledger_says(self):
+        process = self.start(self.command(STRANGER, "run", "-p", "late:called", "-o", self.trace_path, "--",
+                                          self.folder.copy(target("late"))), stdin=subprocess.PIPE)
+        process.read_until("ready")
+        with held_up(self.service.process.pid):
+            process.tell("fork")
+        process.read_until("done")
+        trace = self.end(process)
+        self.check(trace)
+        ((child, calls),) = calls_of(process.ran.out).items()
+        n = check_late(self, trace, "called", child, calls, n=1)
+        self.assertTrue(0 < n < len(calls), (n, len(calls)))
+        self.assertFalse(trace.summary()["complete"])
 
     def n_links(self):
         """Descriptors of links that the service holds."""
@@ -427,13 +442,22 @@ class Quotas(OwnProcesses):
     def test_records_in_a_second(self):
         self.limit("records_per_second = 20")
         process = self.run_kin()
+        first_us = boot_us()
         for _ in range(20):
             self.do(process, "tick")
+        last_us = boot_us()
         trace = self.end(process)
         self.assertLess(trace.count("tick"), 200)
         lost = trace.lost()
         self.assertEqual(set(lost), {"over_rate"})
         self.assertGreaterEqual(lost["over_rate"], 200 - trace.count("tick"))
+        entries = trace.ledger("over_rate")
+        self.assertEqual(sum(e["n"] for e in entries), lost["over_rate"])
+        ticks = [e for e in entries if e.get("function") == "tick"]
+        self.assertEqual({(e["module"], e["pid"]) for e in ticks}, {("kin", process.kin)})
+        self.assertEqual(sum(e["n"] for e in ticks), 200 - trace.count("tick"))
+        times = [e[edge] for e in ticks for edge in ("begin", "end")]
+        self.assertTrue(first_us <= min(times) <= max(times) <= last_us, (first_us, times, last_us))
         self.assertIn("beyond what may be sent in a second", process.ran.err)
         ran = run(self.command(STRANGER, "list"))
         self.assertIn(str(lost["over_rate"]), ran.out)

@@ -377,6 +377,10 @@ class Trace:
         walk(self.summary() or {}, "")
         return losses
 
+    def ledger(self, reason):
+        """What the trace said all along that it lacks, for that reason."""
+        return [e["args"] for e in self.events if e["name"] == "perfflow_ledger" and e["args"]["reason"] == reason]
+
     def parent_of(self, span):
         """The innermost other span of its thread that contains it, or None."""
         start, end = ns(span["ts"]), ns(span["ts"]) + ns(span["dur"])
@@ -412,6 +416,11 @@ class Trace:
 
 
 LOSSES = ("ring_full", "too_deep", "no_thread_state", "no_process", "items", "over_rate", "bad_records", "not_written", "missed_runs")
+
+
+def boot_us():
+    """The present, as times in traces are."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) / 1000
 
 
 def ns(us):
