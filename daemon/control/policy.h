@@ -14,7 +14,7 @@
  *
  *     functions_per_user = 2000      that are woven at once, in all sessions
  *     memory_per_user = 128M         of the kernel's, for all sessions
- *     records_per_second = 200000    that each session may send; more are counted and lost
+ *     records_per_second = 200000    that all sessions may send; more are counted and lost
  *
  *     [overhead]
  *     budget_per_user = 5%           of a thread's time that tracing may take, where a user does not say it

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from perfflow import PERFFLOWD, Trace, children, main, run, target, wait_for  # noqa: E402
@@ -437,6 +438,31 @@ class Quotas(OwnProcesses):
         self.assertIn("beyond what may be sent in a second", process.ran.err)
         ran = run(self.command(STRANGER, "list"))
         self.assertIn(str(lost["over_rate"]), ran.out)
+
+    def test_records_in_a_second_of_all_sessions_together(self):
+        self.limit("records_per_second = 200")
+        paths = [self.folder / f"t{i}.json" for i in range(4)]
+        programs = [self.start_kin(STRANGER) for _ in paths]
+        others = self.start_kin(OTHER)
+        sessions = [self.session_of(uid, "attach", "--pid", program.pid, *TICKS, "-o", path) for uid, program, path in
+                    [*((STRANGER, *pair) for pair in zip(programs, paths)), (OTHER, others, self.trace_path)]]
+        begun = time.monotonic()
+        for _ in range(40):
+            for program in programs:
+                program.tell("tick")
+        for program in programs:
+            for _ in range(40):
+                program.read_until("done")
+        seconds = time.monotonic() - begun
+        for _ in range(10):
+            self.do(others, "tick")
+        for session in sessions:
+            session.interrupt()
+            session.finish()
+        spans = sum(Trace(path).count("tick") for path in paths)
+        self.assertLessEqual(spans, 200 * (1 + seconds))
+        self.assertGreater(spans, 100)
+        self.assertEqual(Trace(self.trace_path).count("tick"), 100)
 
     def test_without_limits_that_are_reached_nothing_is_lost(self):
         self.limit("records_per_second = 100000")
