@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "probe/attach_scope.h"
 #include "util/now.h"
@@ -183,9 +181,10 @@ static int on_timer(sd_event_source *source, uint64_t time_us, void *userdata)
 
 	(void)source, (void)time_us;
 	attach_sweep(members->attach);
-	for (size_t i = 0; i < members->n_suspended; i++) /* it could not execute the program */
-		if (attach_has_process(members->attach, members->suspended[i]))
-			link_process(members, members->suspended[i]);
+	for (size_t i = 0; i < members->n_suspended; i++) /* it could not execute the program, or got no rights by it */
+		if (attach_has_process(members->attach, members->suspended[i]) && link_process(members, members->suspended[i]))
+			say(members, "process %d was not watched for %d s, while it was executing a program that is made to give other "
+				     "rights: its calls of that time are missing", (int)members->suspended[i], SWEEP_US / 1000000);
 	members->n_suspended = 0;
 	members_account(members);
 	return 0;
@@ -285,18 +284,10 @@ int members_add(struct members *members, pid_t pid, bool is_new, process_record_
 	return hand_over(&records, record_fn, record_userdata);
 }
 
-static bool may_give_rights(const char *path)
-{
-	struct stat status;
-
-	return stat(path, &status) < 0 || status.st_mode & (S_ISUID | S_ISGID) ||
-	       getxattr(path, "security.capability", NULL, 0) > 0;
-}
-
 void members_expect_exec(struct members *members, pid_t pid, const char *path)
 {
 	members_update(members);
-	if (!attach_has_linked(members->attach, pid) || !may_give_rights(path) ||
+	if (!attach_has_linked(members->attach, pid) || rights_check_program(&members->privilege->rights, path) == 0 ||
 	    array_grow(&members->suspended, members->n_suspended, sizeof(*members->suspended)) < 0)
 		return;
 	attach_unlink_process(members->attach, pid);
