@@ -536,6 +536,24 @@ class OldKernel(OwnProcesses):
                      self.trace_path)
 
 
+class Posing(OwnProcesses):
+    def test_a_process_cannot_pose_as_another(self):
+        """It has the pid 1, is root, and is called like another program, all in namespaces of its own."""
+        session = self.session_of(0, "attach", "--binary", self.kin, *TICKS, "-o", self.trace_path)
+        script = f"exec -a /sbin/init {self.kin}"
+        process = self.start(as_user(STRANGER, "unshare", "--user", "--map-root-user", "--pid", "--fork", "bash", "-c", script),
+                             stdin=subprocess.PIPE)
+        self.assertEqual(self.pid_after(process, "ready"), 1)
+        (real,) = children(process.pid, "kin")
+        self.do(process, "rename init")
+        self.do(process, "tick")
+        trace = self.interrupt(session)
+        self.check(trace)
+        self.assertEqual((trace.pids(), trace.count("tick", pid=real)), ([real], 10))
+        told = [(event["pid"], event["args"]["uid"], event["args"]["exe"]) for event in trace.events if event["name"] == "program"]
+        self.assertEqual(told, [(real, STRANGER, self.kin)])
+
+
 class Budgets(OwnProcesses):
     config = CONFIG + "allow_users = yes\n[overhead]\nbudget_per_user = 5%\nmax_budget_per_user = 10%\n"
 
