@@ -6,19 +6,24 @@
 #include "maps.bpf.h"
 
 /*
- * Whether a record is more than a session with a limit may send: each moves on the time up to which its share is taken. Who
- * loses a race for setting that to the present finds it set.
+ * Whether a record is more than the sessions of a user with a limit may send: each moves on the time up to which their share is
+ * taken. Who loses a race for setting that to the present finds it set.
  */
 static __noinline bool is_over_rate(void)
 {
-	__u64 now_ns = bpf_ktime_get_boot_ns(), until_ns = PF_READ_ONCE(records_until_ns);
+	__u64 now_ns = bpf_ktime_get_boot_ns(), until_ns, *taken_ns;
+	__u32 only = 0;
 
+	taken_ns = bpf_map_lookup_elem(&records_until_ns, &only);
+	if (!taken_ns)
+		return false;
+	until_ns = PF_READ_ONCE(*taken_ns);
 	if (until_ns < now_ns)
-		__sync_val_compare_and_swap(&records_until_ns, until_ns, now_ns);
-	until_ns = __sync_fetch_and_add(&records_until_ns, record_ns);
+		__sync_val_compare_and_swap(taken_ns, until_ns, now_ns);
+	until_ns = __sync_fetch_and_add(taken_ns, record_ns);
 	if (until_ns < now_ns + record_burst_ns)
 		return false;
-	__sync_fetch_and_add(&records_until_ns, -record_ns);
+	__sync_fetch_and_add(taken_ns, -record_ns);
 	return true;
 }
 

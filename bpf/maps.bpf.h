@@ -135,6 +135,14 @@ struct {
 	__type(value, struct pf_limit);
 } limits __weak SEC(".maps");
 
+/* Up to when the share of records is taken that the sessions of a user have together: they share this map. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} records_until_ns __weak SEC(".maps");
+
 /* What a new one begins with. */
 const volatile struct pf_loss no_loss __weak = { 0 };
 const volatile struct pf_hits no_hits __weak = { 0 };
@@ -162,11 +170,8 @@ struct pf_relink relink __weak = { 0 };
 
 const volatile __u32 only_one_user __weak = 0; /* only processes that are this user's own: see user.bpf.h */
 const volatile __u32 only_uid __weak = 0, only_gid __weak = 0;
-const volatile __u64 record_ns __weak = 0;     /* that each record takes of the session's share; 0: it may send as many as it has */
+const volatile __u64 record_ns __weak = 0;     /* that each record takes of its user's share; 0: as many may be sent as there are */
 const volatile __u64 record_burst_ns __weak = 0; /* and the share that may be taken in advance */
-
-/* The share is taken up to then. */
-__u64 records_until_ns __weak = 0;
 
 /* What found no room in `changes`. */
 __u64 n_changes_lost __weak = 0;

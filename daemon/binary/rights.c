@@ -26,6 +26,7 @@
 
 #include "binary/debugfile.h"
 #include "util/cleanup.h"
+#include "util/reach.h"
 #include "util/text.h"
 
 #define MAX_ACL_BYTES 4096
@@ -189,6 +190,27 @@ int rights_check_file(const struct rights *rights, int fd, const char *path)
 		}
 	}
 	return grants(rights, fd, &status, MAY_READ) ? 0 : -EACCES;
+}
+
+static bool gives_other_rights(const struct rights *rights, int fd, const struct stat *status)
+{
+	if (status->st_mode & S_ISUID && status->st_uid != rights->uid)
+		return true;
+	if ((status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && status->st_gid != rights->gid)
+		return true;
+	return fgetxattr(fd, "security.capability", NULL, 0) > 0;
+}
+
+int rights_check_program(const struct rights *rights, const char *path)
+{
+	_cleanup_close_ int fd = reach_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	return gives_other_rights(rights, fd, &status) ? -EPERM : 0;
 }
 
 int rights_open_debug_file(void *rights, const char *path, char **ret_location)

@@ -254,7 +254,7 @@ static int find_privilege(struct daemon *daemon, const struct call *call, struct
 	*ret_privilege = NULL;
 	if (call_is_trusted(daemon, call))
 		return 0;
-	r = call_client(call, &client, ret_groups);
+	r = peer_client(call->peer, &client, ret_groups);
 	if (r >= 0)
 		r = daemon_quotas_of(daemon, client.uid, &quotas);
 	if (r < 0)

@@ -150,14 +150,14 @@ static void refuse_method(struct call *call)
 		  JSON_OBJECT({"interface", json_text(interface ? interface : "")}));
 }
 
-int call_client(const struct call *call, struct policy_client *ret_client, gid_t **ret_groups)
+int peer_client(const struct peer *peer, struct policy_client *ret_client, gid_t **ret_groups)
 {
 	size_t n_groups;
 
-	if (peer_groups(call->peer, ret_groups, &n_groups) < 0)
+	if (peer_groups(peer, ret_groups, &n_groups) < 0)
 		return -EPERM;
 	*ret_client = (struct policy_client){
-		.uid = peer_uid(call->peer), .groups = *ret_groups, .n_groups = n_groups};
+		.uid = peer_uid(peer), .groups = *ret_groups, .n_groups = n_groups};
 	return 0;
 }
 
@@ -166,7 +166,7 @@ bool call_is_trusted(const struct daemon *daemon, const struct call *call)
 	struct policy_client client = {.uid = peer_uid(call->peer)};
 	_cleanup_free_ gid_t *groups = NULL;
 
-	call_client(call, &client, &groups);
+	peer_client(call->peer, &client, &groups);
 	return policy_trusts(&daemon->policy, &client);
 }
 
@@ -177,7 +177,7 @@ int call_check(struct daemon *daemon, struct call *call, const struct policy_wis
 	struct why why = {0};
 	int r;
 
-	call_client(call, &client, &groups);
+	peer_client(call->peer, &client, &groups);
 	r = wish ? policy_check_wish(&daemon->policy, &client, wish, &why) : policy_check_client(&daemon->policy, &client, &why);
 	if (r >= 0)
 		return 0;
@@ -190,7 +190,9 @@ void command_dispatch(struct daemon *daemon, struct call *call)
 {
 	const struct command *command = find_command(call->method);
 
-	if (!command)
+	if (call->refusal)
+		call_fail_with(call, "io.perfflow.LimitReached", "%s", call->refusal);
+	else if (!command)
 		refuse_method(call);
 	else if (command->is_open || (command->is_for_users && daemon->policy.allow_users) ||
 		 call_check(daemon, call, NULL) == 0)

@@ -31,7 +31,7 @@ extern const struct command command_start, command_stop, command_list, command_s
 void command_dispatch(struct daemon *daemon, struct call *call);
 
 /* The client, as the kernel knows it; its groups, the first of which is its own, are the caller's. -EPERM where they are unknown. */
-int call_client(const struct call *call, struct policy_client *ret_client, gid_t **ret_groups);
+int peer_client(const struct peer *peer, struct policy_client *ret_client, gid_t **ret_groups);
 bool call_is_trusted(const struct daemon *daemon, const struct call *call);
 
 /*

@@ -441,6 +441,20 @@ struct json_object *daemon_describe_sessions(const struct daemon *daemon, const 
 
 /* What the server tells */
 
+static int on_admit(const struct peer *peer, size_t n_all, size_t n_own, struct why *why, void *userdata)
+{
+	struct policy_client client = {.uid = peer_uid(peer)};
+	struct daemon *daemon = userdata;
+	_cleanup_free_ gid_t *groups = NULL;
+	int r;
+
+	peer_client(peer, &client, &groups);
+	r = policy_check_connections(&daemon->policy, &client, n_all, n_own, why);
+	if (r < 0)
+		audit_refusal(client.uid, peer_pid(peer), "to connect", why_text(why, r));
+	return r;
+}
+
 static void on_call(struct call *call, void *userdata)
 {
 	command_dispatch(userdata, call);
@@ -471,6 +485,7 @@ static void on_idle(void *userdata)
 }
 
 static const struct server_ops server_ops = {
+	.admit = on_admit,
 	.call = on_call,
 	.hangup = on_hangup,
 	.idle = on_idle,

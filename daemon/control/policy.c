@@ -341,6 +341,24 @@ int policy_check_sessions(const struct policy *policy, uid_t uid, size_t n_all, 
 	return 0;
 }
 
+static size_t max_connections(const struct policy *policy, const struct policy_client *client)
+{
+	if (client->uid == 0)
+		return POLICY_MAX_CONNECTIONS;
+	return policy_trusts(policy, client) ? POLICY_MAX_GROUP_CONNECTIONS : POLICY_MAX_OTHERS_CONNECTIONS;
+}
+
+int policy_check_connections(const struct policy *policy, const struct policy_client *client, size_t n_all, size_t n_own,
+			     struct why *why)
+{
+	if (client->uid != 0 && n_own >= policy->n_user_sessions + POLICY_SPARE_CONNECTIONS)
+		return why_say(why, -EUSERS, "you have %zu connections to perfflowd already", n_own);
+	/* The group is asked for, which may take its time, when it matters alone. */
+	if (n_all >= POLICY_MAX_OTHERS_CONNECTIONS && n_all >= max_connections(policy, client))
+		return why_say(why, -EUSERS, "perfflowd has %zu connections already: try again later", n_all);
+	return 0;
+}
+
 int policy_choose_budget(const struct policy *policy, bool is_trusted, int64_t wished, unsigned int *ret_permille,
 			 struct why *why)
 {

@@ -14,7 +14,7 @@
  *
  *     functions_per_user = 2000      that are woven at once, in all sessions
  *     memory_per_user = 128M         of the kernel's, for all sessions
- *     records_per_second = 200000    that each session may send; more are counted and lost
+ *     records_per_second = 200000    that all sessions may send; more are counted and lost
  *
  *     [overhead]
  *     budget_per_user = 5%           of a thread's time that tracing may take, where a user does not say it
@@ -31,6 +31,11 @@
 #include "util/why.h"
 
 #define POLICY_MAX_SESSIONS 64
+#define POLICY_SPARE_CONNECTIONS 16 /* to ask, beside those that wait for the end of a session */
+/* How many there may be when another comes: of all; of one for a member of the group; and for anybody else. */
+#define POLICY_MAX_CONNECTIONS	      (POLICY_MAX_GROUP_CONNECTIONS + POLICY_MAX_SESSIONS + POLICY_SPARE_CONNECTIONS)
+#define POLICY_MAX_GROUP_CONNECTIONS  (POLICY_MAX_OTHERS_CONNECTIONS + POLICY_MAX_SESSIONS + POLICY_SPARE_CONNECTIONS)
+#define POLICY_MAX_OTHERS_CONNECTIONS 256
 #define POLICY_MAX_READ_S   3600
 #define POLICY_DEFAULT_PATH "/etc/perfflow/perfflowd.conf"
 
@@ -84,6 +89,13 @@ int policy_check_client(const struct policy *policy, const struct policy_client 
 			struct why *why);
 int policy_check_wish(const struct policy *policy, const struct policy_client *client,
 		      const struct policy_wish *wish, struct why *why);
+
+/*
+ * -EUSERS with a sentence: there is no room for another connection of that client, beside n_all and n_own of its user. The
+ * last ones are kept for those whom the policy trusts, and the very last for root, each enough for all sessions that there may be.
+ */
+int policy_check_connections(const struct policy *policy, const struct policy_client *client, size_t n_all, size_t n_own,
+			     struct why *why);
 
 /*
  * Which overhead budget a session gets, in thousandths: what was wished for (-1: nothing, 0: none), as far as the policy has

@@ -13,6 +13,9 @@
  * A file descriptor arrives with the last byte of what one recvmsg() returns: the kernel never
  * reads on behind data that has descriptors with it, but may well put earlier data in front of it.
  * So a descriptor belongs to the message in which that byte is.
+ *
+ * Whom there is no room for is told so in answer to its first call, since no Varlink client expects an answer before it has asked.
+ * A few may be there to ask at once; when another comes, the one that has not asked for longest goes.
  */
 #include "control/server.h"
 
@@ -32,13 +35,12 @@
 #include "util/now.h"
 #include "util/text.h"
 
-#define MAX_FDS	       16 /* of a peer, that wait to be claimed */
-#define READ_BYTES     (64 * 1024)
-#define LISTEN_BACKLOG 64
+#define MAX_FDS		16 /* of a peer, that wait to be claimed */
+#define MAX_TURNED_AWAY 16 /* peers that are to be told so */
+#define READ_BYTES	(64 * 1024)
+#define LISTEN_BACKLOG	64
 
 const struct server_limits server_default_limits = {
-	.n_peers = 64,
-	.n_user_peers = 24,
 	.message_bytes = 1024 * 1024,
 	.unsent_bytes = 4 * 1024 * 1024,
 };
@@ -53,8 +55,7 @@ struct server {
 	char *path; /* of a socket that we made, to be removed, or NULL */
 	dev_t path_dev;
 	ino_t path_ino;
-	struct peer *peers;
-	size_t n_peers;
+	struct peer *peers; /* newest first */
 };
 
 struct peer {
@@ -62,6 +63,7 @@ struct peer {
 	struct peer *next;
 	int fd;
 	struct ucred credentials;
+	char *refusal; /* why it is turned away, or NULL */
 	sd_event_source *socket_source, *turn_source;
 
 	struct text in;
@@ -131,10 +133,8 @@ static void peer_free(struct peer *peer)
 
 	while (*link && *link != peer)
 		link = &(*link)->next;
-	if (*link) {
+	if (*link)
 		*link = peer->next;
-		peer->server->n_peers--;
-	}
 
 	if (peer->has_call)
 		peer_drop_call(peer);
@@ -143,6 +143,7 @@ static void peer_free(struct peer *peer)
 	sd_event_source_disable_unref(peer->turn_source);
 	sd_event_source_disable_unref(peer->socket_source);
 	closep(&peer->fd);
+	free(peer->refusal);
 	free(peer);
 }
 DEFINE_CLEANUP(struct peer, peer_free)
@@ -315,6 +316,7 @@ static void peer_hand_out(struct peer *peer, size_t size)
 		.parameters = peer->message.parameters,
 		.more = peer->message.more,
 		.oneway = peer->message.oneway,
+		.refusal = peer->refusal,
 	};
 	peer->has_call = true;
 	peer->n_taken += size + 1;
@@ -322,6 +324,10 @@ static void peer_hand_out(struct peer *peer, size_t size)
 	peer_hand_out_fds(peer, peer->n_taken);
 
 	ops->call(&peer->call, peer->server->userdata);
+	if (peer->refusal) {
+		peer_drop_input(peer);
+		peer->ended = true;
+	}
 }
 
 static bool peer_is_finished(struct peer *peer)
@@ -514,14 +520,47 @@ void server_free(struct server *server)
 	free(server);
 }
 
-/* So that one user cannot keep all others away. */
-static bool user_has_too_many(const struct server *server, uid_t uid)
+static void count_peers(const struct server *server, uid_t uid, size_t *ret_all, size_t *ret_own)
 {
+	*ret_all = *ret_own = 0;
+	for (const struct peer *peer = server->peers; peer; peer = peer->next) {
+		*ret_all += !peer->refusal;
+		*ret_own += !peer->refusal && peer->credentials.uid == uid;
+	}
+}
+
+static void make_room_to_turn_away(struct server *server)
+{
+	struct peer *oldest = NULL;
 	size_t n = 0;
 
-	for (const struct peer *peer = server->peers; peer; peer = peer->next)
-		n += peer->credentials.uid == uid;
-	return uid != 0 && n >= server->limits.n_user_peers;
+	for (struct peer *peer = server->peers; peer; peer = peer->next)
+		if (peer->refusal && !peer->gone) {
+			oldest = peer;
+			n++;
+		}
+	if (n < MAX_TURNED_AWAY)
+		return;
+	peer_vanish(oldest);
+	peer_ask_for_turn(oldest);
+}
+
+/* Returns 0 also for one who is not served, but is to be told so. */
+static int server_admit(struct server *server, struct peer *peer)
+{
+	struct why why = {0};
+	size_t n_all, n_own;
+	int r;
+
+	count_peers(server, peer->credentials.uid, &n_all, &n_own);
+	r = server->ops->admit(peer, n_all, n_own, &why, server->userdata);
+	if (r != -EUSERS)
+		return r;
+	peer->refusal = strdup(why_text(&why, r));
+	if (!peer->refusal)
+		return -ENOMEM;
+	make_room_to_turn_away(server);
+	return 0;
 }
 
 int server_add_peer(struct server *server, int fd)
@@ -531,9 +570,6 @@ int server_add_peer(struct server *server, int fd)
 	socklen_t size = sizeof(peer->credentials);
 	int r;
 
-	if (server->n_peers >= server->limits.n_peers)
-		return -EUSERS;
-
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		return -ENOMEM;
@@ -541,9 +577,9 @@ int server_add_peer(struct server *server, int fd)
 	peer->fd = take_fd(owned_fd);
 	if (getsockopt(peer->fd, SOL_SOCKET, SO_PEERCRED, &peer->credentials, &size) < 0)
 		return -errno;
-	if (user_has_too_many(server, peer->credentials.uid))
-		return -EUSERS;
-
+	r = server_admit(server, peer);
+	if (r < 0)
+		return r;
 	r = sd_event_add_io(server->loop, &peer->socket_source, peer->fd, EPOLLIN, on_socket, peer);
 	if (r < 0)
 		return r;
@@ -553,7 +589,6 @@ int server_add_peer(struct server *server, int fd)
 
 	peer->next = server->peers;
 	server->peers = take_ptr(peer);
-	server->n_peers++;
 	return 0;
 }
 
@@ -572,9 +607,7 @@ static int on_connect(sd_event_source *source, int fd, uint32_t events, void *us
 	}
 
 	r = server_add_peer(server, peer_fd);
-	if (r == -EUSERS)
-		log_error("a client is turned away: there are %zu already, or too many of its user", server->n_peers);
-	else if (r < 0)
+	if (r < 0)
 		log_error("cannot serve a client: %s", why_text(NULL, r));
 
 	return 0;

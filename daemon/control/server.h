@@ -30,20 +30,24 @@ struct call {
 	const char *method;	  /* "io.perfflow.Start" */
 	struct json_object *parameters; /* an object, never NULL */
 	bool more, oneway;
+	const char *refusal; /* or NULL: the sentence why its client is turned away, to be failed with from within */
 	int *fds; /* that came with the message; taken by setting them to -1, the others are closed */
 	size_t n_fds;
 	void *userdata; /* of whoever answers it later */
 };
 
 struct server_limits {
-	size_t n_peers;	       /* at once */
-	size_t n_user_peers;   /* of those, of each user but root */
-	size_t message_bytes;  /* of one call; and of those that wait for their turn */
-	size_t unsent_bytes;   /* of answers that a peer does not read */
+	size_t message_bytes; /* of one call; and of those that wait for their turn */
+	size_t unsent_bytes;  /* of answers that a peer does not read */
 };
 extern const struct server_limits server_default_limits;
 
 struct server_ops {
+	/*
+	 * Whether there is room for one who has connected, beside n_all peers and n_own of its user. -EUSERS with a sentence
+	 * if not: the first call of that one comes with it, and no second one.
+	 */
+	int (*admit)(const struct peer *peer, size_t n_all, size_t n_own, struct why *why, void *userdata);
 	/* A call has come. It is answered from within, or later. */
 	void (*call)(struct call *call, void *userdata);
 	/*
@@ -64,10 +68,7 @@ DEFINE_CLEANUP(struct server, server_free)
 /* Listens on a path (its folder is made if missing, mode is the socket's) or on a descriptor that listens already (owned from then on). */
 int server_listen_path(struct server *server, const char *path, mode_t mode, struct why *why);
 int server_listen_fd(struct server *server, int fd);
-/*
- * Serves one connected socket, which the server owns from then on (also on failure). -EUSERS: too many, or too many of its
- * user.
- */
+/* Serves one connected socket, which the server owns from then on (also on failure). */
 int server_add_peer(struct server *server, int fd);
 /* Waits until all answers are sent, or the time is over. */
 void server_flush(struct server *server, int timeout_ms);

@@ -218,6 +218,7 @@ void attach_close(struct attach *attach)
 		perfflow_bpf__detach(attach->bpf);
 	dispatch_leave(attach->dispatch); /* nothing marks for it any more */
 	perfflow_bpf__destroy(attach->bpf);
+	rate_leave(attach->rate);
 	free(attach);
 }
 
@@ -267,7 +268,8 @@ static bool is_shared(const struct attach *attach, const struct bpf_map *map)
 {
 	const struct perfflow_bpf *bpf = attach->bpf;
 
-	return map == bpf->maps.cpu_clocks || map == bpf->maps.scope_marks || map == bpf->maps.switch_hooks;
+	return map == bpf->maps.cpu_clocks || map == bpf->maps.scope_marks || map == bpf->maps.switch_hooks ||
+	       map == bpf->maps.records_until_ns;
 }
 
 uint64_t attach_bytes(const struct attach *attach)

@@ -45,7 +45,7 @@ struct attach_config {
 struct attach_user {
 	uid_t uid;
 	gid_t gid;
-	uint64_t max_records_per_s; /* 0: any number. As many may come at once */
+	uint64_t max_records_per_s; /* of all sessions of the user; 0: any number. As many may come at once */
 };
 
 /* Loads the programs and attaches the scheduler's and processes' hooks. */

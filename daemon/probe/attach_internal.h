@@ -11,6 +11,7 @@
 #include "probe/attach_probes.h"
 #include "probe/attach_scope.h"
 #include "probe/dispatch.h"
+#include "probe/rate.h"
 #include "util/hash.h"
 
 #include "perfflow.skel.h" /* last: it is made of types that these define */
@@ -37,6 +38,7 @@ struct attach {
 	uint16_t n_advices;
 	struct counters *counters;
 	struct dispatch *dispatch;
+	struct rate *rate; /* or NULL: any number of records may be sent */
 };
 
 /* attach_load.c: loads the programs that this kernel has a use for, and fills the maps. */

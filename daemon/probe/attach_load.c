@@ -65,7 +65,7 @@ static void restrict_to_user(struct perfflow_bpf *bpf, const struct attach_user 
 	bpf->rodata->record_burst_ns = 1000000000;
 }
 
-static int share_maps(struct attach *attach)
+static int share_maps(struct attach *attach, const struct attach_user *only)
 {
 	struct dispatch_maps maps = dispatch_maps(attach->dispatch);
 	int r;
@@ -76,7 +76,11 @@ static int share_maps(struct attach *attach)
 	r = bpf_map__reuse_fd(attach->bpf->maps.scope_marks, maps.scope_marks);
 	if (r < 0)
 		return r;
-	return bpf_map__reuse_fd(attach->bpf->maps.switch_hooks, maps.switch_hooks);
+	r = bpf_map__reuse_fd(attach->bpf->maps.switch_hooks, maps.switch_hooks);
+	if (r < 0 || !only || !only->max_records_per_s)
+		return r;
+	r = rate_join(only->uid, &attach->rate);
+	return r < 0 ? r : bpf_map__reuse_fd(attach->bpf->maps.records_until_ns, rate_fd(attach->rate));
 }
 
 static int set_sizes(struct attach *attach, const struct attach_config *config)
@@ -216,9 +220,9 @@ int attach_load(struct attach *attach, const struct attach_config *config, struc
 	r = set_sizes(attach, config);
 	if (r < 0)
 		return why_set(why, r, "cannot size the kernel side");
-	r = share_maps(attach);
+	r = share_maps(attach, config->only);
 	if (r < 0)
-		return why_set(why, r, "cannot share what the kernel side keeps of the CPUs");
+		return why_set(why, r, "cannot share what the kernel side keeps for several sessions");
 	choose_programs(attach);
 	r = features_load_error(perfflow_bpf__load(attach->bpf));
 	if (r == -EPERM)

@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "probe/attach_scope.h"
 #include "util/now.h"
@@ -196,6 +194,7 @@ static int on_changes(sd_event_source *source, int fd, uint32_t events, void *us
 }
 
 /* It could not execute the program, if it has no probes yet. */
+/* It could not execute the program, or got no rights by it. */
 static void resume(struct members *members, const struct suspended *suspended)
 {
 	if (attach_has_process(members->attach, suspended->pid) && !attach_has_linked(members->attach, suspended->pid) &&
@@ -312,18 +311,10 @@ int members_add(struct members *members, pid_t pid, bool is_new, process_record_
 	return hand_over(&records, record_fn, record_userdata);
 }
 
-static bool may_give_rights(const char *path)
-{
-	struct stat status;
-
-	return reach_stat(path, &status) < 0 || status.st_mode & (S_ISUID | S_ISGID) ||
-	       getxattr(path, "security.capability", NULL, 0) > 0;
-}
-
 void members_expect_exec(struct members *members, pid_t pid, const char *path)
 {
 	members_update(members);
-	if (!attach_has_linked(members->attach, pid) || !may_give_rights(path) ||
+	if (!attach_has_linked(members->attach, pid) || rights_check_program(&members->privilege->rights, path) == 0 ||
 	    array_grow(&members->suspended, members->n_suspended, sizeof(*members->suspended)) < 0)
 		return;
 	members->suspended[members->n_suspended++] = (struct suspended){ .pid = pid, .since_ns = clock_now_ns(CLOCK_BOOTTIME) };

@@ -23,7 +23,7 @@ struct privilege {
 	struct rights rights;
 	struct quota *functions, *bytes; /* of the user, or NULL: no limit; they outlive the session */
 	struct allowance *reading;	 /* the same */
-	uint64_t max_records_per_s;	 /* of the session; 0: no limit */
+	uint64_t max_records_per_s;	 /* of all sessions of the user; 0: no limit */
 };
 
 /*

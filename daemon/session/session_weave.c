@@ -54,7 +54,7 @@ int session_weave(struct session *session, const struct binary *program, const c
 	else if (program)
 		r = weave_search_program(&session->weave, 0, program->path, &paths, &failure->why);
 	if (r < 0)
-		return session_fail(failure, SESSION_FAULT_SCOPE, r);
+		return session_fail(failure, r == -EPERM && session->is_restricted ? SESSION_FAULT_PERMISSION : SESSION_FAULT_SCOPE, r);
 	distrust_the_unknown(session, program, may_run_others);
 	r = python ? weave_expect_python(&session->weave, session->pid, python) : 0;
 	if (r < 0)

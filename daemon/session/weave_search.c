@@ -70,6 +70,22 @@ static int search_words(const struct loader_context *context, const char *argume
 	return r;
 }
 
+/* What the kernel ignores of a script. */
+static int check_program(const struct loader_context *context, const char *program, const char *word, struct why *why)
+{
+	char path[PATH_MAX];
+
+	if (!context->rights || loader_is_script(context, program) == 1)
+		return 0;
+	snprintf(path, sizeof(path), "%s%s", context->root, program);
+	if (rights_check_program(context->rights, path) != -EPERM)
+		return 0;
+	return why_say(why, -EPERM,
+		       "the command '%s' is made to run with other rights than yours (set-uid, set-gid or capabilities): it is not yours to "
+		       "trace",
+		       word);
+}
+
 static int search_command(const struct loader_context *context, const struct strings *command, struct strings *paths,
 			  bool *ret_may_run_others, struct why *why)
 {
@@ -83,6 +99,9 @@ static int search_command(const struct loader_context *context, const struct str
 		return why_say(why, -ENOENT, "the command '%s' is not there, or not yours to read", command->items[0]);
 	if (r < 0)
 		return why_set(why, r, "cannot find the command '%s'", command->items[0]);
+	r = check_program(context, program, command->items[0], why);
+	if (r < 0)
+		return r;
 	*ret_may_run_others = loader_is_script(context, program) == 1;
 	r = loader_closure(context, program, paths, why);
 	if (r >= 0 && !paths->n_items) { /* what is wrong with it will be said when it is opened */

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from late import calls_of, check_late, held_up  # noqa: E402
@@ -17,6 +18,9 @@ from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers, as_user  
 
 OTHER = STRANGER + 1
 TICKS = ("-p", "kin:tick")
+# VFS_CAP_REVISION_2, effective: CAP_NET_BIND_SERVICE
+A_CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
+KERNEL_FILES = [path for path in ("/proc/kcore", "/sys/kernel/btf/vmlinux", "/proc/kallsyms") if os.path.exists(path)]
 
 
 def tick_bytes(pid, path):
@@ -239,8 +243,7 @@ class OtherRights(WithOtherRights):
 
     def test_a_child_with_a_capability_leaves_the_session(self):
         path = self.privileged_kin(0o755, 0)
-        # VFS_CAP_REVISION_2, effective: CAP_NET_BIND_SERVICE
-        os.setxattr(path, "security.capability", bytes.fromhex("0100000200040000000000000000000000000000"))
+        os.setxattr(path, "security.capability", A_CAPABILITY)
         self.check_leaves(path)
 
     def test_a_child_that_runs_what_its_user_may_not_read_leaves_the_session(self):
@@ -337,6 +340,7 @@ class Refusals(OwnProcesses):
         pid = ("--pid", own.pid)
         for sentence, arguments in (
                 ("may trace processes of others", ("--binary", self.kin)),
+                ("may trace processes of others", ()),
                 (f"process {others.pid} is not yours alone", ("--pid", others.pid)),
                 ("process 1 is not yours alone", ("--pid", 1)),
                 ("process 4194303 is not yours alone", ("--pid", 4194303)),
@@ -373,6 +377,47 @@ class Refusals(OwnProcesses):
     def test_a_command_that_the_user_may_not_read_is_not_traced(self):
         path = self.privileged_kin(0o711, 0)
         self.refused("not yours to read", "run", *TICKS, "-o", self.trace_path, "--", path)
+
+    def test_a_command_with_other_rights_is_not_traced(self):
+        for mode, owner in ((0o4755, 0), (0o4755, OTHER), (0o2755, OTHER), (0o755, 0)):
+            with self.subTest(oct(mode), owner=owner):
+                path = self.privileged_kin(mode, owner)
+                if mode == 0o755:
+                    os.setxattr(path, "security.capability", A_CAPABILITY)
+                self.refused("is made to run with other rights than yours", "run", "-p", "kin*:tick", "-o", self.trace_path, "--", path)
+                self.assertIn(f"user {STRANGER}", self.service.process.read_until("is refused", "stderr"))
+
+    def test_a_command_with_the_users_own_rights_is_traced_each_time(self):
+        path = self.privileged_kin(0o4755, STRANGER)
+        for _ in range(3):
+            process = self.start(self.command(STRANGER, "run", "-p", "kin*:tick", "-o", self.trace_path, "--", path),
+                                 stdin=subprocess.PIPE)
+            self.pid_after(process, "ready")
+            self.do(process, "tick")
+            self.assertEqual(self.end(process).count("tick"), 10)
+
+    def test_the_kernel_itself_is_no_program_of_theirs(self):
+        own = self.start_kin(STRANGER)
+        for path in KERNEL_FILES:
+            with self.subTest(path):
+                self.refused("may trace processes of others", "attach", "--binary", path, "-p", "*", "-o", self.trace_path)
+                self.refused("matches no function", "attach", "--pid", own.pid, "-p", f"{path}:*", "-o", self.trace_path)
+                self.assertSentence(run(self.command(0, "attach", "--binary", path, "-p", "*", "-o", self.trace_path)), path)
+
+    def test_memory_of_the_kernel_is_not_read(self):
+        """By the type that a user gives it, a number that the program hands on is an address: here of the kernel's."""
+        symbols = pathlib.Path("/proc/kallsyms").read_text()
+        addresses = [int(re.search(rf"^([0-9a-f]+) . {name}$", symbols, re.M)[1], 16) for name in ("vfs_read", "do_exit")]
+        self.assertGreater(min(addresses), 1 << 63)
+        aspect = "around(kin:hand_on) args=(text:str@1, number:*u64@1)"
+        process = self.start(self.command(STRANGER, "run", "-p", aspect, "-o", self.trace_path, "--", self.kin), stdin=subprocess.PIPE)
+        self.pid_after(process, "ready")
+        for address in addresses:
+            self.do(process, f"address {address}")
+        spans = self.end(process).spans("hand_on")
+        self.assertEqual(len(spans), len(addresses))
+        for span in spans:
+            self.assertEqual((span["args"]["text"], span["args"]["number"], span["args"]["unreadable"]), (None, None, ["text", "number"]))
 
     def test_a_user_sees_and_stops_only_the_own_sessions(self):
         roots, own = self.start_kin(0), self.start_kin(STRANGER)
@@ -462,6 +507,31 @@ class Quotas(OwnProcesses):
         ran = run(self.command(STRANGER, "list"))
         self.assertIn(str(lost["over_rate"]), ran.out)
 
+    def test_records_in_a_second_of_all_sessions_together(self):
+        self.limit("records_per_second = 200")
+        paths = [self.folder / f"t{i}.json" for i in range(4)]
+        programs = [self.start_kin(STRANGER) for _ in paths]
+        others = self.start_kin(OTHER)
+        sessions = [self.session_of(uid, "attach", "--pid", program.pid, *TICKS, "-o", path) for uid, program, path in
+                    [*((STRANGER, *pair) for pair in zip(programs, paths)), (OTHER, others, self.trace_path)]]
+        begun = time.monotonic()
+        for _ in range(40):
+            for program in programs:
+                program.tell("tick")
+        for program in programs:
+            for _ in range(40):
+                program.read_until("done")
+        seconds = time.monotonic() - begun
+        for _ in range(10):
+            self.do(others, "tick")
+        for session in sessions:
+            session.interrupt()
+            session.finish()
+        spans = sum(Trace(path).count("tick") for path in paths)
+        self.assertLessEqual(spans, 200 * (1 + seconds))
+        self.assertGreater(spans, 100)
+        self.assertEqual(Trace(self.trace_path).count("tick"), 100)
+
     def test_without_limits_that_are_reached_nothing_is_lost(self):
         self.limit("records_per_second = 100000")
         process = self.run_kin()
@@ -488,6 +558,24 @@ class OldKernel(OwnProcesses):
         own = self.start_kin(STRANGER)
         self.refused("this kernel cannot limit probes to one user's processes", "attach", "--pid", own.pid, *TICKS, "-o",
                      self.trace_path)
+
+
+class Posing(OwnProcesses):
+    def test_a_process_cannot_pose_as_another(self):
+        """It has the pid 1, is root, and is called like another program, all in namespaces of its own."""
+        session = self.session_of(0, "attach", "--binary", self.kin, *TICKS, "-o", self.trace_path)
+        script = f"exec -a /sbin/init {self.kin}"
+        process = self.start(as_user(STRANGER, "unshare", "--user", "--map-root-user", "--pid", "--fork", "bash", "-c", script),
+                             stdin=subprocess.PIPE)
+        self.assertEqual(self.pid_after(process, "ready"), 1)
+        (real,) = children(process.pid, "kin")
+        self.do(process, "rename init")
+        self.do(process, "tick")
+        trace = self.interrupt(session)
+        self.check(trace)
+        self.assertEqual((trace.pids(), trace.count("tick", pid=real)), ([real], 10))
+        told = [(event["pid"], event["args"]["uid"], event["args"]["exe"]) for event in trace.events if event["name"] == "program"]
+        self.assertEqual(told, [(real, STRANGER, self.kin)])
 
 
 class Budgets(OwnProcesses):

@@ -15,8 +15,7 @@ from perfflow import TestCase, main, wait_for  # noqa: E402
 CAPABILITIES = {"bpf": 39, "perfmon": 38, "sys_ptrace": 19, "dac_read_search": 2}
 SYS_ADMIN = 21
 FILES = {
-    "/etc/systemd/system/perfflowd.service.d/quick.conf": "[Service]\nWatchdogSec=1s\nRestartSec=100ms\n"
-                                                          "[Unit]\nStartLimitIntervalSec=0\n",
+    "/etc/systemd/system/perfflowd.service.d/quick.conf": "[Service]\nWatchdogSec=1s\nRestartSec=100ms\n",
     # one who may, one who may not; made by systemd-sysusers as ours is
     "/etc/sysusers.d/people.conf": "u member - - /\nu stranger - - /\nm member perfflow\n",
 }
@@ -180,6 +179,13 @@ class Configuration(Systemd):
         self.assertNotEqual(machine.run("systemctl", "start", "perfflowd.service").status, 0)
         self.assertIn("/etc/perfflow/perfflowd.conf:2: 'many' is no number from 1 to 64", self.journal())
 
+    def test_once_the_mistake_is_mended_clients_are_served_without_a_word_to_systemd(self):
+        self.configure("[limits]\nsessions = many\n")
+        machine.run("systemctl", "start", "perfflowd.service")
+        wait_for("more tries than systemd would allow", lambda: int(self.shown("NRestarts")) > 6)
+        self.configure("[limits]\nsessions = 8\n")
+        self.daemon()
+
     def test_what_is_installed_as_an_example_is_right(self):
         self.assertEqual(machine.run("sh", "-c", "perfflowd --check-config --config /usr/*/share/perfflow/perfflowd.conf || "
                                                  "perfflowd --check-config --config /usr/share/perfflow/perfflowd.conf").status, 0)
@@ -198,6 +204,13 @@ class Faults(Systemd):
         wait_for("the watchdog", lambda: "Watchdog timeout" in self.succeed("journalctl", "-u", "perfflowd.service"), 30)
         wait_for("the new one", lambda: self.shown("ActiveState") == "active" and self.shown("MainPID") != str(first), 30)
         self.assertNotEqual(self.daemon(), first)
+
+    def test_killed_again_and_again_it_is_started_again_each_time(self):
+        for n in range(8):
+            self.kill(signal.SIGKILL, self.daemon())
+            wait_for("the new one", lambda: self.shown("NRestarts") == str(n + 1) and self.shown("ActiveState") == "active")
+        self.assertEqual(self.shown("ActiveState", "perfflowd.socket"), "active")
+        self.daemon()
 
     def test_a_client_that_comes_while_it_is_away_waits_for_it(self):
         first = self.daemon()

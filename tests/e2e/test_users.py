@@ -18,7 +18,7 @@ MEMBER, STRANGER = 54321, 54322
 HOLD = """
 import socket, sys
 held = []
-for _ in range(200):
+for _ in range(int(sys.argv[2])):
     held.append(socket.socket(socket.AF_UNIX))
     held[-1].connect(sys.argv[1])
 print("held", len(held), flush=True)
@@ -137,11 +137,49 @@ class Strangers(WithUsers):
                 self.assertSentence(self.stranger(*arguments), f"only root and the members of the group '{GROUP}'")
                 self.assertIn(f"user {STRANGER}", self.service.process.read_until("is refused", "stderr"))
 
-    def test_one_user_cannot_keep_the_others_away_by_holding_connections(self):
-        holder = self.start(as_user(STRANGER, sys.executable, "-c", HOLD, self.service.socket), stdin=subprocess.PIPE)
-        self.assertEqual(int(holder.read_until("held").split()[1]), 200)
+
+
+class Connections(WithUsers):
+    def hold(self, uid, n, **options):
+        holder = self.start(as_user(uid, sys.executable, "-c", HOLD, self.service.socket, n, **options), stdin=subprocess.PIPE)
+        self.assertEqual(int(holder.read_until("held").split()[1]), n)
+        return holder
+
+    def status(self, uid, **options):
+        return run(self.command(uid, "status", **options))
+
+    def test_one_user_cannot_keep_the_others_away_by_holding_them(self):
+        holder = self.hold(STRANGER, 200)
         self.assertEqual(self.member("status").status, 0)
-        self.assertEqual(run(self.command(0, "status")).status, 0)
+        self.assertEqual(self.status(0).status, 0)
+        self.assertSentence(self.stranger("status"), "you have 32 connections to perfflowd already")
+        self.assertIn(f"user {STRANGER}", self.service.process.read_until("is refused to connect: you have 32", "stderr"))
+        holder.finish()
+        self.assertSentence(self.stranger("status"), "only root and the members")
+
+    def test_many_users_cannot_keep_the_group_away_nor_the_group_root(self):
+        others = [self.hold(uid, 40) for uid in range(STRANGER, STRANGER + 9)]
+        self.assertSentence(self.status(STRANGER + 9), "perfflowd has 256 connections already: try again later")
+        member = {"groups": [grp.getgrnam(GROUP).gr_gid]}
+        self.assertEqual(self.status(MEMBER, **member).status, 0)
+        for uid in range(STRANGER + 10, STRANGER + 13):
+            self.hold(uid, 40, **member)
+        self.assertSentence(self.status(MEMBER, **member), "perfflowd has 336 connections already: try again later")
+        self.assertEqual(self.status(0).status, 0)
+        self.hold(0, 79)
+        self.assertEqual(self.status(0).status, 0)
+        for holder in others:
+            holder.finish()
+        self.assertEqual(self.status(MEMBER, **member).status, 0)
+
+    def test_who_has_as_many_sessions_as_there_may_be_can_still_ask(self):
+        program = self.follows()
+        for _ in range(64):
+            self.start(self.command(0, "attach", "--pid", program.pid, "-p", "follows:tick", "-o", "/dev/null"))
+        for _ in range(64):
+            self.service.process.read_until("started: ", "stderr", timeout=120)
+        self.assertEqual(self.status(0).status, 0)
+        self.assertEqual(run(self.command(0, "stop", "64")).status, 0)
 
 
 class Config(WithUsers):

@@ -102,7 +102,13 @@ static void on_hangup(struct peer *peer, void *userdata)
 	(void)peer, (void)userdata;
 }
 
-static const struct server_ops ops = {.call = on_call, .hangup = on_hangup};
+static int on_admit(const struct peer *peer, size_t n_all, size_t n_own, struct why *why, void *userdata)
+{
+	(void)peer, (void)n_all, (void)n_own, (void)why, (void)userdata;
+	return 0;
+}
+
+static const struct server_ops ops = {.admit = on_admit, .call = on_call, .hangup = on_hangup};
 
 static int lowest_free_fd(void)
 {
@@ -175,7 +181,7 @@ static void send_all(sd_event *loop, int socket, const uint8_t *data, size_t siz
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct server_limits limits = {.n_peers = 2, .n_user_peers = 2, .message_bytes = 20000, .unsent_bytes = 100000};
+	struct server_limits limits = {.message_bytes = 20000, .unsent_bytes = 100000};
 	int before = lowest_free_fd(), sockets[2];
 	struct daemon daemon = {0};
 	struct server *server;

@@ -30,6 +30,31 @@ def setUpModule():
     subprocess.run(["/lib/systemd/systemd-sysctl", SYSCTL], check=True)
 
 
+# Has the daemon keep what it is sent.
+FILL = """
+import socket, sys
+held = []
+try:
+    for _ in range(300):
+        held.append(socket.socket(socket.AF_UNIX))
+        held[-1].connect(sys.argv[1])
+        held[-1].sendall(b" " * 1000000)
+except OSError:
+    pass
+"""
+
+# What who takes over the daemon would try; the last one is told who it has become.
+TRIES = """
+import ctypes, errno, subprocess, sys
+libc = ctypes.CDLL(None, use_errno=True)
+for name, call in (("mount", lambda: libc.mount(b"none", b"/mnt", b"tmpfs", 0, None)),
+                   ("finit_module", lambda: libc.syscall(313, -1, b"", 0)),
+                   ("init_module", lambda: libc.syscall(175, None, 0, b""))):
+    print(name, "done" if call() == 0 else errno.errorcode[ctypes.get_errno()], flush=True)
+print(subprocess.run([sys.argv[1], "--dump"], capture_output=True, text=True).stdout, flush=True)
+"""
+
+
 def systemctl(*arguments):
     return subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=True).stdout
 
@@ -63,7 +88,7 @@ class Unit(TestCase):
         return status["pid"]
 
     def traced(self):
-        process = self.start([PERFFLOW, "run", "-p", "slow:beat", "-o", self.folder / "t.json", "--", target("slow"), "60"])
+        process = self.start([PERFFLOW, "run", "-p", "slow:beat", "-o", self.folder / "t.json", "--", target("slow"), "120"])
         process.read_until("3\n", timeout=60)
         return process
 
@@ -113,6 +138,35 @@ class Unit(TestCase):
         self.assertEqual((trace.count("tick"), trace.pids()), (20, [own]))
         self.assertIn(f"process {child} is not traced from", str(trace.summary()["warnings"]))
 
+    def test_in_its_sandbox_nothing_is_mounted_no_module_loaded_and_nobody_becomes_root(self):
+        os.makedirs("/mnt", exist_ok=True)
+        os.chmod(self.folder.path, 0o755)
+        script, setuid = self.folder / "tries.py", shutil.copy(shutil.which("setpriv"), self.folder / "setpriv")
+        pathlib.Path(script).write_text(TRIES)
+        os.chmod(setuid, 0o4755)
+        command = [sys.executable, script, setuid]
+        outside = run(command).out  # the same as root shows what the kernel says to who may
+        subprocess.run(["umount", "/mnt"], check=True)
+        self.assertEqual(outside.splitlines()[:3], ["mount done", "finit_module EBADF", "init_module EFAULT"])
+        self.assertIn("\neuid: 0\n", run(["setpriv", "--reuid=54321", "--clear-groups", setuid, "--dump"]).out)
+
+        unit = pathlib.Path("/run/systemd/system/perfflow-tries.service")
+        text = pathlib.Path("/usr/local/lib/systemd/system/perfflowd.service").read_text()
+        for setting, value in (("Type", "oneshot"), ("ExecStart", " ".join(command)), ("Restart", "no"), ("WatchdogSec", "0")):
+            text, n = re.subn(rf"(?m)^{setting}=.*$", f"{setting}={value}", text)
+            self.assertEqual(n, 1, setting)
+        unit.write_text(text)
+        self.addCleanup(systemctl, "daemon-reload")
+        self.addCleanup(unit.unlink)
+        systemctl("daemon-reload")
+        systemctl("start", "perfflow-tries.service")
+        inside = run(["journalctl", "-b", "-u", "perfflow-tries.service", "-o", "cat"]).out
+        for line in ("mount EPERM", "finit_module EPERM", "init_module EPERM"):
+            self.assertIn(f"{line}\n", inside)
+        own = re.search(r"^uid: (\d+)$", inside, re.M)[1]
+        self.assertNotEqual(own, "0")
+        self.assertIn(f"\neuid: {own}\n", inside)
+
     def test_the_journal_tells_who_traced_what_and_how_it_ended(self):
         self.trace("recursion:before", [target("recursion"), "1"])
         ran = run(["journalctl", "-o", "json", "PERFFLOW_EVENT=start", "PERFFLOW_EVENT=end"])
@@ -141,21 +195,48 @@ class Unit(TestCase):
         process.interrupt()
         self.assertEqual(process.finish().status, 42)
 
-    def test_killed_it_leaves_a_whole_program_a_readable_trace_and_no_probe_and_comes_back(self):
-        process = self.traced()
-        first = self.daemon()
-        time.sleep(1.5)
-        killed = boot_us()
-        os.kill(first, signal.SIGKILL)
-        wait_for("the new one", lambda: shown("ActiveState") == "active" and int(shown("MainPID")) not in (0, first), 60)
+    def check_cut(self, process, first, since_us=None):
+        """
+        The daemon was ended in the midst of a session: the program is whole, the trace readable, to within a second of that moment
+        where it is told, and no probe is left.
+        """
+        wait_for("the new one", lambda: shown("ActiveState") == "active" and int(shown("MainPID")) not in (0, first), 90)
         self.assertNotEqual(self.daemon(), first)
         seen = max(span["ts"] + span["dur"] for span in Trace(self.folder / "t.json").spans("beat"))
-        self.assertLess(killed - seen, 1e6 + BEAT_US)
+        if since_us:
+            self.assertLess(since_us - seen, 1e6 + BEAT_US)
         wait_for("the end of the probes", lambda: links() <= self.links_of_others)
         (cut,) = [s for s in json.loads(perfflow("list", "--json").out)["sessions"] if (s["state"], s["client_pid"]) == ("cut", process.pid)]
         self.assertEqual(cut["uid"], os.geteuid())
         process.interrupt()
         self.assertEqual(process.finish().status, 42)
+
+    def test_killed_it_leaves_a_whole_program_and_comes_back(self):
+        process, first = self.traced(), self.daemon()
+        time.sleep(1.5)
+        killed_us = boot_us()
+        os.kill(first, signal.SIGKILL)
+        self.check_cut(process, first, killed_us)
+
+    def test_when_it_hangs_in_the_midst_of_a_session_the_watchdog_ends_it(self):
+        path = pathlib.Path("/run/systemd/system/perfflowd.service.d/watchdog.conf")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[Service]\nWatchdogSec=20s\n")
+        self.addCleanup(systemctl, "daemon-reload")
+        self.addCleanup(path.unlink)
+        systemctl("daemon-reload")
+        process, first = self.traced(), self.daemon()
+        os.kill(first, signal.SIGSTOP)
+        self.check_cut(process, first)
+        self.assertIn("Watchdog timeout", run(["journalctl", "-b", "-u", "perfflowd.service", "-o", "cat"]).out)
+
+    def test_when_its_memory_is_used_up_in_the_midst_of_a_session_it_is_ended(self):
+        process, first = self.traced(), self.daemon()
+        systemctl("set-property", "--runtime", "perfflowd.service", f"MemoryMax={int(shown('MemoryCurrent')) + (32 << 20)}")
+        self.addCleanup(systemctl, "set-property", "--runtime", "perfflowd.service", "MemoryMax=6G")
+        subprocess.run([sys.executable, "-c", FILL, "/run/perfflow/io.perfflow"], check=True)
+        self.check_cut(process, first)
+        self.assertIn("oom-kill", run(["journalctl", "-b", "-u", "perfflowd.service", "-o", "cat"]).out)
 
     @unittest.skipIf(HAS_MULTI, "for a kernel without uprobe_multi")
     def test_without_the_file_for_old_kernels_it_is_refused_with_a_sentence(self):

@@ -10,6 +10,7 @@
  * exec-thread PATH   the same from another thread than its first
  * hide          has nobody but root look into it
  * rename NAME   has another name
+ * address N     hand_on(): a call with the number
  * namespace     has a user namespace of its own from here on
  * user UID      is another user of that
  * end           ends it, with status 0, as the end of the input does
@@ -28,6 +29,18 @@
 CALLED static void tick(void)
 {
 	NO_TAIL_CALL();
+}
+
+CALLED static void hand_on(unsigned long address)
+{
+	NO_TAIL_CALL();
+	(void)address;
+}
+
+static int hand_on_text(const char *number)
+{
+	hand_on(strtoul(number, NULL, 0));
+	return 0;
 }
 
 static int tick_often(void)
@@ -80,6 +93,8 @@ static int obey(const char *word, char *path)
 		return tick_often();
 	if (!strcmp(word, "fork"))
 		return in_child(NULL);
+	if (!strcmp(word, "address"))
+		return hand_on_text(path);
 	if (!strcmp(word, "run"))
 		return in_child(path);
 	if (!strcmp(word, "exec"))

@@ -202,6 +202,42 @@ static void sessions_are_limited_for_all_and_for_each_user_but_root(void **state
 	assert_string_equal(all.text, "4 sessions run already");
 }
 
+static void connections_of_a_user_are_enough_for_the_sessions_that_it_may_have(void **state)
+{
+	struct policy policy = parsed(GROUP "[limits]\nsessions_per_user = 40\n");
+	struct policy_client stranger = {.uid = STRANGER}, root = {0};
+	struct why why = {0};
+
+	(void)state;
+	assert_int_equal(policy_check_connections(&policy, &stranger, 60, 55, &why), 0);
+	assert_int_equal(policy_check_connections(&policy, &stranger, 60, 56, &why), -EUSERS);
+	assert_string_equal(why.text, "you have 56 connections to perfflowd already");
+	assert_int_equal(policy_check_connections(&policy, &root, 60, 56, NULL), 0);
+}
+
+static void the_last_connections_are_for_the_group_and_the_very_last_for_root(void **state)
+{
+	struct policy policy = parsed(GROUP);
+	gid_t gid = group_daemon();
+	const struct {
+		struct policy_client client;
+		size_t n_max;
+	} clients[] = {
+		{{.uid = STRANGER}, 256},
+		{{.uid = STRANGER, .groups = &gid, .n_groups = 1}, 336},
+		{{.uid = 0}, 416},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+		struct why why = {0};
+
+		assert_int_equal(policy_check_connections(&policy, &clients[i].client, clients[i].n_max - 1, 1, &why), 0);
+		assert_int_equal(policy_check_connections(&policy, &clients[i].client, clients[i].n_max, 1, &why), -EUSERS);
+		assert_non_null(strstr(why.text, "connections already: try again later"));
+	}
+}
+
 static void a_file_that_others_may_write_is_refused(void **state)
 {
 	char path[] = "/tmp/test_policy-XXXXXX";
@@ -287,6 +323,8 @@ int main(void)
 		cmocka_unit_test(what_plain_users_may_take_is_set_in_numbers_and_sizes),
 		cmocka_unit_test(members_may_have_what_they_wish),
 		cmocka_unit_test(sessions_are_limited_for_all_and_for_each_user_but_root),
+		cmocka_unit_test(connections_of_a_user_are_enough_for_the_sessions_that_it_may_have),
+		cmocka_unit_test(the_last_connections_are_for_the_group_and_the_very_last_for_root),
 		cmocka_unit_test(a_file_that_others_may_write_is_refused),
 	};
 

@@ -184,6 +184,28 @@ static void lists_grant_what_their_mask_leaves(void **state)
 	assert_int_equal(check(fixture, STRANGER + 2, STRANGERS_GROUP + 1), -EACCES);
 }
 
+static int check_program(const struct fixture *fixture, mode_t mode, uid_t uid, gid_t gid)
+{
+	const struct rights rights = {.uid = uid, .gid = gid};
+
+	assert_int_equal(chmod(fixture->file, mode), 0);
+	return rights_check_program(&rights, fixture->file);
+}
+
+static void a_program_that_gives_other_rights_is_told_from_one_that_does_not(void **state)
+{
+	const struct fixture *fixture = *state;
+	struct stat status;
+
+	assert_int_equal(stat(fixture->file, &status), 0);
+	assert_int_equal(check_program(fixture, 0755, STRANGER, STRANGER), 0);
+	assert_int_equal(check_program(fixture, 04755, STRANGER, STRANGER), -EPERM);
+	assert_int_equal(check_program(fixture, 04755, status.st_uid, STRANGER), 0);
+	assert_int_equal(check_program(fixture, 02755, STRANGER, STRANGER), -EPERM);
+	assert_int_equal(check_program(fixture, 02755, STRANGER, status.st_gid), 0);
+	assert_int_equal(check_program(fixture, 02745, STRANGER, STRANGER), 0); /* that is a lock, and no right */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_that_was_replaced_is_not_the_one_at_its_path, make_files, remove_files),
 		cmocka_unit_test_setup_teardown(a_debug_file_is_opened_if_it_is_the_users_to_read, make_files, remove_files),
 		cmocka_unit_test_setup_teardown(lists_grant_what_their_mask_leaves, make_files, remove_files),
+		cmocka_unit_test_setup_teardown(a_program_that_gives_other_rights_is_told_from_one_that_does_not, make_files, remove_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,17 @@ struct fixture {
 };
 
 static const struct server_limits limits = {
-	.n_peers = 2, .n_user_peers = 2, .message_bytes = 1000, .unsent_bytes = 1000};
+	.message_bytes = 1000, .unsent_bytes = 1000};
+
+#define N_PEERS 2
+
+static int on_admit(const struct peer *peer, size_t n_all, size_t n_own, struct why *why, void *userdata)
+{
+	(void)userdata;
+	assert_int_equal(peer_uid(peer), geteuid());
+	assert_int_equal(n_all, n_own);
+	return n_all < N_PEERS ? 0 : why_say(why, -EUSERS, "%zu are here", n_all);
+}
 
 static void answer_with_number(struct call *call, const char *name, int number)
 {
@@ -62,7 +72,9 @@ static void on_call(struct call *call, void *userdata)
 	struct fixture *fixture = userdata;
 
 	fixture->n_calls++;
-	if (strcmp(call->method, "t.Wait") == 0) {
+	if (call->refusal) {
+		call_fail(call, call->refusal, NULL);
+	} else if (strcmp(call->method, "t.Wait") == 0) {
 		assert_null(fixture->waiting);
 		fixture->waiting = call;
 	} else if (strcmp(call->method, "t.Fds") == 0) {
@@ -93,7 +105,7 @@ static void on_idle(void *userdata)
 	fixture->n_idle++;
 }
 
-static const struct server_ops ops = {.call = on_call, .hangup = on_hangup, .idle = on_idle};
+static const struct server_ops ops = {.admit = on_admit, .call = on_call, .hangup = on_hangup, .idle = on_idle};
 
 static void setup_with(struct fixture *fixture, const struct server_limits *with_limits)
 {
@@ -240,7 +252,7 @@ static void calls_behind_one_that_waits_are_answered_after_it(void **state)
 static void thousands_of_pipelined_calls_are_all_answered(void **state)
 {
 	static const struct server_limits wide = {
-		.n_peers = 1, .message_bytes = 1000, .unsent_bytes = 1 << 20};
+		.message_bytes = 1000, .unsent_bytes = 1 << 20};
 	static const char message[] = "{\"method\":\"t.Echo\"}";
 	_cleanup_(fixture_done) struct fixture fixture;
 	char buffer[4096];
@@ -449,19 +461,80 @@ static void too_many_descriptors_cut_the_client_off_and_none_is_kept(void **stat
 	assert_int_equal(count_open_fds(), n - 1); /* the server's end of the socket */
 }
 
-static void peers_beyond_the_limit_are_turned_away(void **state)
+/* Has another peer served or turned away; its end of the socket. */
+static int add_peer(struct fixture *fixture)
+{
+	int sockets[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+	assert_int_equal(server_add_peer(fixture->server, sockets[0]), 0);
+	return sockets[1];
+}
+
+static void peers_beyond_the_limit_are_told_so_in_answer_to_their_first_call(void **state)
 {
 	_cleanup_(fixture_done) struct fixture fixture;
-	int first[2], second[2];
+	_cleanup_close_ int first = -1, second = -1;
 
 	(void)state;
 	setup(&fixture);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, first), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, second), 0);
-	assert_int_equal(server_add_peer(fixture.server, first[0]), 0);
-	assert_int_equal(server_add_peer(fixture.server, second[0]), -EUSERS);
-	close(first[1]);
-	close(second[1]);
+	first = fixture.client;
+	second = add_peer(&fixture);
+	fixture.client = add_peer(&fixture);
+	assert_received(&fixture, "");
+	send_call(&fixture, "{\"method\":\"t.Echo\"}");
+	send_call(&fixture, "{\"method\":\"t.Echo\"}");
+	assert_received(&fixture, "{\"error\":\"2 are here\",\"parameters\":{}}|$");
+	assert_int_equal(fixture.n_calls, 1);
+
+	close(fixture.client);
+	fixture.client = take_fd(first);
+	send_call(&fixture, "{\"method\":\"t.Echo\"}");
+	assert_received(&fixture, "{\"parameters\":{}}|");
+}
+
+static void who_goes_makes_room(void **state)
+{
+	_cleanup_(fixture_done) struct fixture fixture;
+	_cleanup_close_ int first = -1, second = -1, turned_away = -1;
+
+	(void)state;
+	setup(&fixture);
+	first = fixture.client;
+	second = add_peer(&fixture);
+	turned_away = add_peer(&fixture);
+	closep(&second);
+	second = -1;
+	settle(&fixture);
+	fixture.client = add_peer(&fixture);
+	send_call(&fixture, "{\"method\":\"t.Echo\"}");
+	assert_received(&fixture, "{\"parameters\":{}}|");
+}
+
+static void peers_that_are_turned_away_and_do_not_ask_are_not_many(void **state)
+{
+	_cleanup_(fixture_done) struct fixture fixture;
+	_cleanup_close_ int first = -1, second = -1;
+	int idle[40];
+	size_t n;
+
+	(void)state;
+	setup(&fixture);
+	first = fixture.client;
+	second = add_peer(&fixture);
+	n = count_open_fds();
+	for (size_t i = 0; i < ARRAY_SIZE(idle); i++) {
+		idle[i] = add_peer(&fixture);
+		settle(&fixture);
+	}
+	assert_int_equal(count_open_fds(), n + ARRAY_SIZE(idle) + 16);
+	fixture.client = idle[0];
+	assert_received(&fixture, "$");
+	fixture.client = idle[ARRAY_SIZE(idle) - 1];
+	send_call(&fixture, "{\"method\":\"t.Echo\"}");
+	assert_received(&fixture, "{\"error\":\"2 are here\",\"parameters\":{}}|$");
+	for (size_t i = 0; i + 1 < ARRAY_SIZE(idle); i++)
+		close(idle[i]);
 }
 
 static void make_path(char path[108])
@@ -559,7 +632,9 @@ int main(void)
 		cmocka_unit_test(descriptors_come_with_their_call),
 		cmocka_unit_test(descriptors_that_nobody_takes_are_closed),
 		cmocka_unit_test(too_many_descriptors_cut_the_client_off_and_none_is_kept),
-		cmocka_unit_test(peers_beyond_the_limit_are_turned_away),
+		cmocka_unit_test(peers_beyond_the_limit_are_told_so_in_answer_to_their_first_call),
+		cmocka_unit_test(who_goes_makes_room),
+		cmocka_unit_test(peers_that_are_turned_away_and_do_not_ask_are_not_many),
 		cmocka_unit_test(a_socket_is_made_with_its_mode_and_removed_at_the_end),
 		cmocka_unit_test(a_socket_where_somebody_answers_is_left_alone),
 		cmocka_unit_test(a_stale_socket_is_replaced_but_a_file_is_not),
