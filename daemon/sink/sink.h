@@ -21,7 +21,7 @@
 struct output;
 struct pfw_start;
 
-/* What the marks of a join point are; its spans are spans whatever this says. */
+/* What the marks of a join point are. */
 enum sink_kind {
 	SINK_SPAN,	  /* moments: their return is not watched */
 	SINK_MARK,	  /* moments */

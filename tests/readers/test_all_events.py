@@ -37,6 +37,8 @@ def read(script, *arguments):
 QUERIES = {
     "async": "select s.name, s.dur / 1000000 ms, pid, type from slice s join process_track t on t.id = s.track_id "
              "join process using (upid) where category in ('io', 'driver') order by s.ts, s.name, s.dur",
+    "async_moments": "select o.name, i.ts / 1000 - 1000000 us, a.display_value from slice i join slice o on o.id = i.parent_id "
+                     "join args a on a.arg_set_id = o.arg_set_id where i.category = 'io' and a.key = 'args.id'",
     "async_args": "select s.name, key, display_value from slice s join args using (arg_set_id) where s.category = 'io' "
                   "order by s.id, key",
     "marks": "select s.name, tid, s.dur, key, display_value from slice s join thread_track t on t.id = s.track_id "
@@ -82,11 +84,16 @@ class AllEvents(unittest.TestCase):
     def test_perfetto_pairs_what_is_asynchronous_and_puts_it_into_its_process(self):
         self.assertEqual(self.answers["async"], [
             ("request", 2, 100, "legacy_async_process_slice"),
+            ("request", 2, 100, "legacy_async_process_slice"),
             ("request", 7, 100, "legacy_async_process_slice"),
-            ("transfer", 2, 100, "legacy_async_process_slice")])
+            ("transfer", 2, 100, "legacy_async_process_slice"),
+            ("request", 0, 100, "legacy_async_process_slice")])
+        self.assertEqual(self.answers["async_moments"], [("request", 4500, "42")], "inside of the request")
         self.assertEqual(self.answers["async_args"], [
             ("request", "args.ended_by.pid", "101"), ("request", "args.ended_by.tid", "101"), ("request", "args.id", "42"),
+            ("request", "args.ended_by.pid", "101"), ("request", "args.ended_by.tid", "101"), ("request", "args.id", "44"),
             ("request", "args.end", "unfinished"), ("request", "args.id", "43"),
+            ("request", "args.by.pid", "101"), ("request", "args.by.tid", "101"), ("request", "args.id", "42"),
             ("request", "args.begin", "unseen"), ("request", "args.id", "99")])
 
     def test_perfetto_shows_marks_as_moments_with_their_values(self):
@@ -130,7 +137,7 @@ class AllEvents(unittest.TestCase):
         self.assertEqual(driver["labels"], ["rank 1", "slurm job 17.0", "host host"])
         self.assertEqual(driver["sort"], 4096)
         pairs = [(name, round(duration, 3)) for thread in driver["threads"] for name, _, duration in thread["async_list"]]
-        self.assertEqual(sorted(pairs), [("request", 2), ("request", 7), ("transfer", 2)])
+        self.assertEqual(sorted(pairs), [("request", 0), ("request", 2), ("request", 2), ("request", 7), ("transfer", 2)])
         threads = {thread["tid"]: thread for thread in driver["threads"]}
         self.assertEqual(threads[100]["max_depth"], 2)
         self.assertEqual([slice[0] for slice in threads[102]["list"]], ["cloned", "wakes", "checkpoint"])
