@@ -139,6 +139,21 @@ class Arrows(TestCase):
         self.assertEqual([p["command_line"].split(" ", 1)[1][0] for p in told], ["1", "2", "3"])
         self.assertEqual(trace.process_names()[pid], told[-1]["command_line"])
         self.assertEqual(thread_names(trace, pid), ["calls_a", "calls_b", "calls_a", "last"])
+        begins = [ns(e["ts"]) for e in named(trace, "i", "program", pid)]
+        executed = arrows(trace, "exec")
+        self.assertEqual([(a["pid"], a["tid"], b["name"], b["pid"], b["tid"]) for a, b in executed],
+                         [(pid, pid, "executed", pid, pid)] * 3, "the first by perfflow")
+        self.assertEqual([ns(start["ts"]) for start, _ in executed], begins)
+
+    def test_execution_by_a_thread_leads_to_the_first_of_the_new_program(self):
+        trace = self.trace("exec:*", [target("exec"), "thread"], status=6)
+        (clone, cloned), = arrows(trace, "clone")
+        first, last = arrows(trace, "exec") # of perfflow itself, and of the program's thread
+        self.assertEqual((first[0]["tid"], first[1]["tid"]), (clone["pid"], clone["pid"]))
+        self.assertEqual((last[0]["tid"], last[1]["tid"]), (cloned["tid"], clone["pid"]))
+        inner, = trace.spans("inner")
+        self.assertEqual((inner["tid"], inner["args"]["end"]), (cloned["tid"], "exec"))
+        self.assertTrue(ns(inner["ts"]) + ns(inner["dur"]) <= ns(last[0]["ts"]) < ns(trace.spans("second_life")[0]["ts"]))
 
     def test_posix_spawn_and_vfork_are_births_too(self):
         trace = self.trace("spawns:by_* || spawns:in_child", [target("spawns")])

@@ -110,7 +110,8 @@ class AllEvents(unittest.TestCase):
 
     def test_perfetto_draws_the_arrows(self):
         self.assertEqual(self.answers["arrows"], [
-            ("clone", 100, "cloned", 102), ("fork", 100, "forked", 101), ("wakes", 102, "woken", 100)])
+            ("clone", 100, "cloned", 102), ("fork", 100, "forked", 101), ("wakes", 102, "woken", 100),
+            ("exec", 106, "executed", 105)])
 
     def test_perfetto_shows_what_is_known_of_a_process(self):
         self.assertEqual(self.answers["processes"], [(100, "rank 1: ./driver --input x"), (101, "rank 1: driver")])
@@ -132,7 +133,7 @@ class AllEvents(unittest.TestCase):
         (model,) = read("catapult.mjs", self.trace, "--slices")
         self.assertIsNone(model["error"])
         self.assertEqual({warning for warning in model["warnings"] if "ph: S, T, p, or F" not in warning}, set())
-        self.assertEqual(sorted(model["flows"]), [["clone", "cloned"], ["fork", "forked"], ["wakes", "woken"]])
+        self.assertEqual(sorted(model["flows"]), [["clone", "cloned"], ["exec", "executed"], ["fork", "forked"], ["wakes", "woken"]])
         driver = next(process for process in model["processes"] if process["pid"] == 100)
         self.assertEqual(driver["labels"], ["rank 1", "slurm job 17.0", "host host"])
         self.assertEqual(driver["sort"], 4096)

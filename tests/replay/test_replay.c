@@ -125,6 +125,16 @@ static const struct pf_process_end child_end = {
 	.exit_code = 11,
 };
 
+/* A thread executes another program, and becomes the first of it. */
+static const struct pf_process_seen executed = {
+	.event = AT(PF_EVENT_PROCESS, executed, 0, SECOND + 7 * MS, 105, 106),
+	.start_ns = SECOND,
+	.ppid = 1,
+	.uid = 1000,
+	.has_executed = 1,
+	.comm = "other",
+};
+
 /* A second thread. */
 static const struct pf_fork clone = {
 	.event = AT(PF_EVENT_FORK, clone, 0, SECOND + 2 * MS + 500, 100, 102),
@@ -205,7 +215,7 @@ static const struct {
 	{ 0, &inner },	      { 0, &outer },	   { 0, &child },	{ 0, &child_fork },	{ 0, &clone },
 	{ 0, &born_inside },  { 0, &entered },	   { 0, &child_end },	{ 0, &checkpoint },	{ 0, &transfer_begins },
 	{ 0, &transfer_ends }, { 0, &submit },	   { 0, &submit_too },	{ 0, &complete },	{ 0, &complete_other },
-	{ 0, &progress },     { 0, &launch },	   { 0, &complete_launched },
+	{ 0, &progress },     { 0, &launch },	   { 0, &complete_launched }, { 0, &executed },
 	{ 0, &switches[0] },  { 0, &switches[1] }, { 0, &switches[2] }, { 0, &switches[3] },	{ 0, &switches[4] },
 	{ 0, &wake },
 };
@@ -273,7 +283,7 @@ static void replay(int fd)
 	assert_int_equal(counts.n_spans, 3);
 	assert_int_equal(counts.n_bad_records, 1);
 	assert_int_equal(counts.n_not_written, 0);
-	assert_int_equal(counts.n_processes, 2);
+	assert_int_equal(counts.n_processes, 3);
 }
 
 static size_t read_all(int fd, char *buffer, size_t size)
