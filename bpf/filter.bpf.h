@@ -84,7 +84,7 @@ static __noinline int thread_introduce(struct task_struct *task, struct pf_threa
 	struct pf_process *process = process_in_scope(task->tgid);
 
 	if (process && !__sync_lock_test_and_set(&process->is_named, 1))
-		process_announce(task, process, true);
+		process_announce(task, process, true, 0);
 	thread->is_named = 1;
 	emit_thread(task, task->comm);
 	return 0;

@@ -173,8 +173,11 @@ __weak __noinline int emit_cgroup(__u64 generation, __u64 ids)
 	return 0;
 }
 
-/* The record of a process whose command line is that of the present one (it is the present one, or was just forked from it). */
-static __noinline int emit_process(struct task_struct *task, __u64 generation)
+/*
+ * The record of a process whose command line is that of the present one (it is the present one, or was just forked from it).
+ * executed_by: the thread that has executed its program just now, or 0.
+ */
+static __noinline int emit_process(struct task_struct *task, __u64 generation, __u32 executed_by)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	struct pf_process_seen *seen = emit_reserve(this_ring(), struct pf_process_seen, task->tgid);
@@ -183,6 +186,10 @@ static __noinline int emit_process(struct task_struct *task, __u64 generation)
 	if (!seen)
 		return 0;
 	emit_header(&seen->event, PF_EVENT_PROCESS, sizeof(*seen), generation, task_ids(task));
+	if (executed_by)
+		seen->event.tid = executed_by;
+	seen->has_executed = executed_by != 0;
+	seen->reserved = 0;
 	/* in whole clock ticks of 10 ms, as /proc shows it */
 	seen->start_ns = BPF_CORE_READ(task, group_leader, start_boottime) / 10000000 * 10000000;
 	seen->ppid = BPF_CORE_READ(task, group_leader, real_parent, tgid);
@@ -203,12 +210,13 @@ static __noinline int emit_process(struct task_struct *task, __u64 generation)
 }
 
 /* Tells of a process, and with its texts of all that is to be known of it: then it is the present one. */
-static __always_inline void process_announce(struct task_struct *task, struct pf_process *process, bool with_texts)
+static __always_inline void process_announce(struct task_struct *task, struct pf_process *process, bool with_texts,
+					     __u32 executed_by)
 {
 	__u64 generation = bpf_ktime_get_boot_ns();
 
 	process->generation = generation;
-	emit_process(task, generation);
+	emit_process(task, generation, executed_by);
 	if (!with_texts)
 		return;
 	emit_path(generation, task_ids(task), PF_TEXT_EXE);

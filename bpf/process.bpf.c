@@ -73,7 +73,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (!process)
 		return 0;
 	process->is_named = 1;
-	process_announce(child, process, false); /* all but its command line is known from its parent */
+	process_announce(child, process, false, 0); /* all but its command line is known from its parent */
 	emit_fork(parent, child);
 	emit_thread(child, child->comm);
 	if (only_one_user)
@@ -153,7 +153,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid)
 		bpf_task_storage_delete(&threads, task);
 		return 0;
 	}
-	process_announce(task, process, true);
+	process_announce(task, process, true, old_pid);
 	emit_thread(task, task->comm);
 	return 0;
 }

@@ -251,6 +251,8 @@ const struct command command_attach = {
 		"  --binary FILE        all processes that run this program or use this library\n"
 		"                       without either: every process of the machine\n"
 		"  --duration TIME      500ms, 10s, 2m, 1h; else until Ctrl-C or the end of\n"
-		"                       the process\n" TRACE_OPTION_HELP,
+		"                       the process\n" TRACE_OPTION_HELP
+		"\n"
+		"The PID in the trace's name is that of --pid, else perfflow's own.\n",
 	.run = run_attach,
 };

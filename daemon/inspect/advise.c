@@ -73,14 +73,15 @@ static void advise_aspect(const struct aspect *aspect, const struct joinpoint *j
 {
 	struct pf_advice *advice = &advised->advice;
 
-	advice->kind = kinds[aspect->advice].kind;
+	/* the id comes with the return, and a span has the entry as well */
+	advice->kind = aspect_begins_late(aspect) ? PF_ADVICE_AROUND : kinds[aspect->advice].kind;
 	/* a static probe is hit once: there is nothing between before and after */
 	if (joinpoint->kind == JOINPOINT_STATIC_PROBE && advice->kind == PF_ADVICE_AFTER)
 		advice->kind = PF_ADVICE_BEFORE;
 	advice->with_stack = aspect->with_stack;
 	advice->sample = aspect->sample;
 	advice->min_ns = aspect->min_ns;
-	advised->label.kind = kinds[aspect->advice].sink_kind;
+	advised->label.kind = aspect->is_instant ? SINK_ASYNC_INSTANT : kinds[aspect->advice].sink_kind;
 	if (aspect->name)
 		advised->label.name = aspect->name;
 	if (aspect->category)

@@ -34,7 +34,13 @@ bool aspect_sees_entry(const struct aspect *aspect)
 
 bool aspect_sees_return(const struct aspect *aspect)
 {
-	return aspect->advice != ASPECT_BEFORE && aspect->advice != ASPECT_BEFORE_ASYNC;
+	return (aspect->advice != ASPECT_BEFORE && aspect->advice != ASPECT_BEFORE_ASYNC) ||
+	       aspect_begins_late(aspect);
+}
+
+bool aspect_begins_late(const struct aspect *aspect)
+{
+	return aspect->advice == ASPECT_BEFORE_ASYNC && aspect->id == ASPECT_ID_RETURN;
 }
 
 bool aspect_follows_annotations(const struct aspect *aspect)
@@ -85,7 +91,7 @@ bool aspect_records_the_same(const struct aspect *a, const struct aspect *b)
 {
 	return a->advice == b->advice && a->returns == b->returns && a->min_ns == b->min_ns &&
 	       a->sample == b->sample && a->with_stack == b->with_stack &&
-	       captures_the_same(a, b) && a->id == b->id &&
+	       captures_the_same(a, b) && a->id == b->id && a->is_instant == b->is_instant &&
 	       is_same_value(&a->id_value, &b->id_value) && is_same_text(a->name, b->name) &&
 	       a->name_value == b->name_value && is_same_text(a->category, b->category);
 }

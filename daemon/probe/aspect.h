@@ -81,6 +81,7 @@ struct aspect {
 	bool has_ret;
 	struct aspect_value ret; /* neither name nor position */
 	enum aspect_id id;
+	bool is_instant; /* `before` or `after` with an id: a moment of asynchronous work */
 	/* of ASPECT_ID_ARGUMENT: by name or position; read as in args where it stands there too */
 	struct aspect_value id_value;
 	char *name;	    /* a text, or NULL: as the function is called */
@@ -110,6 +111,9 @@ static inline bool aspect_is_async(const struct aspect *aspect)
 /* Whether something is recorded when the function is entered, and when it returns. */
 bool aspect_sees_entry(const struct aspect *aspect);
 bool aspect_sees_return(const struct aspect *aspect);
+
+/* Whether what begins at the entry is told of at the return, which has its id. */
+bool aspect_begins_late(const struct aspect *aspect);
 
 /* Whether it leaves it to the annotations what is recorded: it is `around`, as it is if nothing is said, and asks for annotated(). */
 bool aspect_follows_annotations(const struct aspect *aspect);

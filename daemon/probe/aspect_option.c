@@ -338,15 +338,16 @@ static int check_id(struct parser *parser, struct aspect *aspect, const struct s
 {
 	if (!said->is_said[OPTION_ID])
 		return 0;
-	if (!aspect_is_async(aspect))
+	if (aspect->advice == ASPECT_AROUND)
 		return parse_error(parser, said->at[OPTION_ID],
-				   "'id=' is for 'before_async', 'after_async' and 'around_async', "
-				   "not for '%s'",
-				   aspect_advice_name(aspect->advice));
-	if (aspect->id == ASPECT_ID_RETURN && aspect_sees_entry(aspect))
+				   "'id=' is for asynchronous events and for moments of them, which "
+				   "'before' and 'after' record, not for 'around'");
+	aspect->is_instant = !aspect_is_async(aspect);
+	if (aspect->id == ASPECT_ID_RETURN &&
+	    (aspect->advice == ASPECT_BEFORE || aspect->advice == ASPECT_AROUND_ASYNC))
 		return parse_error(parser, said->at[OPTION_ID],
-				   "'id=ret' is for 'after_async': at the entry, where '%s' "
-				   "begins, it is not known",
+				   "'id=ret' is for 'before_async', 'after_async' and 'after': '%s' "
+				   "tells of the entry at once, when it is not known",
 				   aspect_advice_name(aspect->advice));
 	return settle_id(parser, aspect, said);
 }

@@ -86,7 +86,7 @@ static int print_id(const struct aspect *aspect, struct text *text)
 {
 	switch (aspect->id) {
 	case ASPECT_ID_TID:
-		return 0;
+		return aspect->is_instant ? text_printf(text, " id=tid") : 0;
 	case ASPECT_ID_RETURN:
 		return text_printf(text, " id=ret");
 	case ASPECT_ID_ARGUMENT:

@@ -68,7 +68,7 @@ void counter_list(char *text, size_t size)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds) && n < size; i++)
-		n += snprintf(text + n, size - n, "%s ", kinds[i].name);
+		n += snprintf(text + n, size - n, "%s%s", i > 0 ? ", " : "", kinds[i].name);
 }
 
 int counter_open(const struct counter_kind *kind, unsigned int cpu)

@@ -79,7 +79,7 @@ static int choose_site(struct search *search, const struct symbol *symbol, const
 /* Whether what is recorded makes no sense without the return. */
 static bool needs_return(const struct aspect *aspect)
 {
-	return aspect->advice == ASPECT_AROUND_ASYNC || !aspect_sees_entry(aspect);
+	return aspect->advice == ASPECT_AROUND_ASYNC || !aspect_sees_entry(aspect) || aspect_begins_late(aspect);
 }
 
 /* Where the return is not seen: drops what needs it from the join point. */

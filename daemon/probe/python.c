@@ -178,7 +178,8 @@ int python_check(const struct aspect *aspect, struct why *why)
 {
 	if (!pointcut_wants_python(aspect->pointcut))
 		return 0;
-	if (aspect->all_args || aspect->n_args || aspect->has_ret || aspect->id != ASPECT_ID_TID)
+	if (aspect->all_args || aspect->n_args || aspect->has_ret || aspect->id != ASPECT_ID_TID ||
+	    aspect->is_instant)
 		return why_say(why, -EINVAL,
 			       "'args=', 'ret=' and 'id=' read what machine code is called with, "
 			       "which a Python function of py() is not");

@@ -134,6 +134,9 @@ void check_count(struct check_counts *counts, const struct trace_event *event)
 	case 'e':
 		counts->marks += !is_forced_end(event);
 		break;
+	case 'n':
+		counts->marks++;
+		break;
 	case 'i': /* one of a whole process is none of a function */
 		counts->marks += strcmp(json_member_text(event->json, "s"), "p") != 0;
 		break;

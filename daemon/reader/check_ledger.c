@@ -37,6 +37,7 @@ static const struct {
 } notes_known[] = {
 	{"short", "calls shorter than min=, left out as asked for"},
 	{"sampled_out", "calls left out by sample=, as asked for"},
+	{"out_of_order", "records that came late, and stand behind younger ones"},
 	{"entered_before", "returns from calls that had begun before they were traced"},
 };
 

@@ -28,8 +28,9 @@ struct ledger {
 	struct table losses;
 	int read_fd, write_fd;
 	uint64_t counted_ns; /* when the counts were read last */
-	uint64_t n_missed_runs, n_bad_records; /* as of then */
-	struct pf_loss dropped;		       /* notes that found no room: atomic, theirs who notes */
+	uint64_t n_missed_runs;	 /* as of then, */
+	struct ledger_sums sums; /* and these */
+	struct pf_loss dropped;	 /* notes that found no room: atomic, theirs who notes */
 	uint64_t n_dropped_told;
 };
 
@@ -180,7 +181,7 @@ static int write_sum(const struct ledger *ledger, struct sink *sink, const char 
 	return write_loss(sink, &loss);
 }
 
-static int write_counts(struct ledger *ledger, struct sink *sink, uint64_t now_ns, uint64_t n_bad_records)
+static int write_counts(struct ledger *ledger, struct sink *sink, uint64_t now_ns, const struct ledger_sums *sums)
 {
 	const void *key, *now, *before;
 	struct table_cursor cursor = { 0 };
@@ -192,12 +193,14 @@ static int write_counts(struct ledger *ledger, struct sink *sink, uint64_t now_n
 	if (r >= 0)
 		r = write_sum(ledger, sink, "missed_runs", &ledger->n_missed_runs, attach_n_missed_runs(ledger->attach), now_ns);
 	if (r >= 0)
-		r = write_sum(ledger, sink, "bad_records", &ledger->n_bad_records, n_bad_records, now_ns);
+		r = write_sum(ledger, sink, "bad_records", &ledger->sums.n_bad_records, sums->n_bad_records, now_ns);
+	if (r >= 0)
+		r = write_sum(ledger, sink, "out_of_order", &ledger->sums.n_out_of_order, sums->n_out_of_order, now_ns);
 	ledger->counted_ns = now_ns;
 	return r;
 }
 
-int ledger_write(struct ledger *ledger, struct sink *sink, uint64_t now_ns, uint64_t n_bad_records, bool is_last)
+int ledger_write(struct ledger *ledger, struct sink *sink, uint64_t now_ns, const struct ledger_sums *sums, bool is_last)
 {
 	int r = write_notes(ledger, sink);
 
@@ -205,5 +208,5 @@ int ledger_write(struct ledger *ledger, struct sink *sink, uint64_t now_ns, uint
 		ledger->counted_ns = now_ns;
 	if (r < 0 || !ledger->attach || (!is_last && now_ns < ledger->counted_ns + WRITE_NS))
 		return r;
-	return write_counts(ledger, sink, now_ns, n_bad_records);
+	return write_counts(ledger, sink, now_ns, sums);
 }

@@ -27,7 +27,12 @@ void ledger_note_loss(struct ledger *ledger, const struct sink_loss *loss);
 /* How many of these found no room on their way, and are in the trace as that number alone: the pipeline stood still meanwhile. */
 uint64_t ledger_n_dropped(const struct ledger *ledger);
 
-/* Writes what was noted, and every so often (or if it is_last) what was counted; n_bad_records is the pipeline's own count. */
-int ledger_write(struct ledger *ledger, struct sink *sink, uint64_t now_ns, uint64_t n_bad_records, bool is_last);
+/* What the pipeline has counted itself, so far. */
+struct ledger_sums {
+	uint64_t n_bad_records, n_out_of_order;
+};
+
+/* Writes what was noted, and every so often (or if it is_last) what was counted. */
+int ledger_write(struct ledger *ledger, struct sink *sink, uint64_t now_ns, const struct ledger_sums *sums, bool is_last);
 
 #endif

@@ -148,6 +148,7 @@ static void count_all(struct pipeline *pipeline, struct sink_summary *ret_summar
 		.n_marks = pipeline->counts.n_marks,
 		.n_processes = pipeline->counts.n_processes,
 		.n_bad_records = pipeline->counts.n_bad_records,
+		.n_out_of_order = order_n_late(pipeline->order),
 	};
 	memcpy(ret_summary->n_ends, pipeline->n_ends, sizeof(ret_summary->n_ends));
 	if (!pipeline->config.attach)
@@ -163,9 +164,13 @@ static void count_all(struct pipeline *pipeline, struct sink_summary *ret_summar
 
 static void write_ledger(struct pipeline *pipeline, uint64_t now_ns, bool is_last)
 {
+	const struct ledger_sums sums = {
+		.n_bad_records = pipeline->counts.n_bad_records,
+		.n_out_of_order = order_n_late(pipeline->order),
+	};
+
 	if (pipeline->config.sink)
-		pipeline_note_written(pipeline, ledger_write(pipeline->ledger, pipeline->config.sink, now_ns,
-						    pipeline->counts.n_bad_records, is_last));
+		pipeline_note_written(pipeline, ledger_write(pipeline->ledger, pipeline->config.sink, now_ns, &sums, is_last));
 }
 
 static void begin_next_piece(struct pipeline *pipeline, int fd)

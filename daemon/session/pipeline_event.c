@@ -42,6 +42,28 @@ static void note_event(struct pipeline *pipeline, const struct event *event, con
 		labels_note_event(pipeline->config.labels, event->header.joinpoint);
 }
 
+/*
+ * The id of what begins is known at the return: the call has come as a span then, which has its entry as well. One that has not
+ * returned brings no id.
+ */
+static bool is_late_begin(const struct event *event, const struct sink_label *label)
+{
+	return event->header.kind == PF_EVENT_SPAN && label->kind == SINK_ASYNC_BEGIN;
+}
+
+static struct event begin_of(const struct event *call)
+{
+	struct event begin = {
+		.order_ns = call->order_ns,
+		.items = call->items,
+		.mark = { .event = call->header, .atoms = call->span.atoms, .moment = PF_MOMENT_ENTRY, .end = call->span.end },
+	};
+
+	begin.header.kind = PF_EVENT_MARK;
+	begin.header.size -= sizeof(call->span) - sizeof(begin.mark);
+	return begin;
+}
+
 /* Hands a span or mark on; of what PerfFlowAspect's runtime was told, as one of the function that it is about. */
 static int hand_on(struct pipeline *pipeline, const struct event *event, const struct sink_label *label)
 {
@@ -62,35 +84,36 @@ static int hand_on(struct pipeline *pipeline, const struct event *event, const s
 	return event->header.kind == PF_EVENT_SPAN ? sink->ops->span(sink, event, label) : sink->ops->mark(sink, event, label);
 }
 
-static int write_span(struct pipeline *pipeline, const struct event *event)
+static int write_span(struct pipeline *pipeline, const struct event *event, const struct sink_label *label)
 {
-	const struct sink_label *label = labels_find(pipeline->config.labels, event->header.joinpoint);
-
-	if (!label) {
-		pipeline_add(&pipeline->counts.n_bad_records, 1);
-		return 0;
-	}
-	if (!pipeline_wants(pipeline, event, event->span.atoms) || !is_selected(pipeline, event))
-		return 0;
-	note_event(pipeline, event, label);
 	pipeline_add(&pipeline->counts.n_spans, 1);
 	pipeline->n_ends[event->span.end]++;
 	return hand_on(pipeline, event, label);
 }
 
-static int write_mark(struct pipeline *pipeline, const struct event *event)
+static int write_mark(struct pipeline *pipeline, const struct event *event, const struct sink_label *label)
+{
+	pipeline_add(&pipeline->counts.n_marks, 1);
+	return hand_on(pipeline, event, label);
+}
+
+static int write_call(struct pipeline *pipeline, const struct event *event, uint32_t atoms)
 {
 	const struct sink_label *label = labels_find(pipeline->config.labels, event->header.joinpoint);
+	struct event begin;
 
 	if (!label) {
 		pipeline_add(&pipeline->counts.n_bad_records, 1);
 		return 0;
 	}
-	if (!pipeline_wants(pipeline, event, event->mark.atoms) || !is_selected(pipeline, event))
+	if (!pipeline_wants(pipeline, event, atoms) || !is_selected(pipeline, event))
 		return 0;
 	note_event(pipeline, event, label);
-	pipeline_add(&pipeline->counts.n_marks, 1);
-	return hand_on(pipeline, event, label);
+	if (is_late_begin(event, label)) {
+		begin = begin_of(event);
+		return write_mark(pipeline, &begin, label);
+	}
+	return event->header.kind == PF_EVENT_SPAN ? write_span(pipeline, event, label) : write_mark(pipeline, event, label);
 }
 
 int pipeline_write_event(struct pipeline *pipeline, const struct event *event)
@@ -99,9 +122,9 @@ int pipeline_write_event(struct pipeline *pipeline, const struct event *event)
 
 	switch (event->header.kind) {
 	case PF_EVENT_SPAN:
-		return write_span(pipeline, event);
+		return write_call(pipeline, event, event->span.atoms);
 	case PF_EVENT_MARK:
-		return write_mark(pipeline, event);
+		return write_call(pipeline, event, event->mark.atoms);
 	case PF_EVENT_PROCESS:
 		return pipeline_write_process(pipeline, event->process);
 	case PF_EVENT_PROCESS_TEXT:

@@ -22,9 +22,10 @@ static const char *moment_name(const struct event *event)
 	return event->mark.moment == PF_MOMENT_ENTRY ? "entry" : "return";
 }
 
-/* With its items, and a member of its own. */
+/* With its items, and a member of its own. `end`: how the call of it ended, or NULL. */
 static int write_instant(struct chrome *chrome, const struct event *event,
-			 const struct sink_label *label, const char *key, const char *value)
+			 const struct sink_label *label, const char *key, const char *value,
+			 const char *end)
 {
 	int r;
 
@@ -32,13 +33,15 @@ static int write_instant(struct chrome *chrome, const struct event *event,
 	r = r ?: text_append(&chrome->line, ",\"s\":\"t\"", 8);
 	r = r ?: chrome_begin_args(chrome);
 	r = r ?: args_string(&chrome->line, key, value);
+	r = r ?: args_optional(&chrome->line, "end", end);
 	r = r ?: chrome_append_items(chrome, event, label);
 	return r ?: chrome_end_args(chrome);
 }
 
 int chrome_moment(struct chrome *chrome, const struct event *event, const struct sink_label *label)
 {
-	return write_instant(chrome, event, label, "moment", moment_name(event));
+	return write_instant(chrome, event, label, "moment", moment_name(event),
+			     event_end_name(event->mark.end));
 }
 
 /* Begins an event of a pair, up to its args. */
@@ -53,10 +56,11 @@ static int begin_async(struct chrome *chrome, const struct async_open *open, con
 	return r ?: chrome_begin_args(chrome);
 }
 
-/* An end is later than its beginning, if only by a nanosecond: else readers may take it first. */
-static int begin_end(struct chrome *chrome, const struct async_open *open, uint64_t time_ns)
+/* What follows is later than the beginning, if only by a nanosecond: else readers may take it first. */
+static int begin_later(struct chrome *chrome, const struct async_open *open, const char *phase,
+		       uint64_t time_ns)
 {
-	return begin_async(chrome, open, "e",
+	return begin_async(chrome, open, phase,
 			   time_ns > open->time_ns ? time_ns : open->time_ns + 1);
 }
 
@@ -95,15 +99,16 @@ static int write_begin(struct chrome *chrome, const struct event *event,
 	r = async_begin(chrome->async, key, &begin, &open);
 	if (r == -E2BIG) {
 		chrome->n_alone.unfollowed++;
-		return write_instant(chrome, event, label, "end", "unfollowed");
+		return write_instant(chrome, event, label, "end", "unfollowed", NULL);
 	}
 	r = r ?: begin_async(chrome, open, "b", open->time_ns);
 	r = r ?: chrome_append_items(chrome, event, label);
 	return r ?: chrome_end_args(chrome);
 }
 
-static int append_ended_by(struct chrome *chrome, const struct async_open *open,
-			   const struct pf_event *header)
+/* Who it was, where that is not who began. */
+static int append_who(struct chrome *chrome, const struct async_open *open, const char *key,
+		      const struct pf_event *header)
 {
 	uint32_t pid = chrome_shown_pid(chrome, header->pid);
 	uint32_t tid = chrome_shown_tid(chrome, header->pid, header->tid);
@@ -111,7 +116,7 @@ static int append_ended_by(struct chrome *chrome, const struct async_open *open,
 
 	if (pid == open->pid && tid == open->tid)
 		return 0;
-	r = args_key(&chrome->line, "ended_by");
+	r = args_key(&chrome->line, key);
 	return r ?: text_printf(&chrome->line, "{\"pid\":%u,\"tid\":%u}", pid, tid);
 }
 
@@ -125,10 +130,10 @@ static int write_end(struct chrome *chrome, const struct event *event,
 	open = async_end(chrome->async, key, chrome_shown_pid(chrome, event->header.pid));
 	if (!open) {
 		chrome->n_alone.unbegun++;
-		return write_instant(chrome, event, label, "begin", "unseen");
+		return write_instant(chrome, event, label, "begin", "unseen", NULL);
 	}
-	r = begin_end(chrome, open, event->header.time_ns);
-	r = r ?: append_ended_by(chrome, open, &event->header);
+	r = begin_later(chrome, open, "e", event->header.time_ns);
+	r = r ?: append_who(chrome, open, "ended_by", &event->header);
 	r = r ?: args_optional(&chrome->line, "end", end);
 	r = r ?: chrome_append_items(chrome, event, label);
 	return r ?: chrome_end_args(chrome);
@@ -142,8 +147,9 @@ static int write_async_instant(struct chrome *chrome, const struct event *event,
 
 	open = async_find(chrome->async, key, chrome_shown_pid(chrome, event->header.pid));
 	if (!open)
-		return write_instant(chrome, event, label, "begin", "unseen");
-	r = begin_async(chrome, open, "n", event->header.time_ns);
+		return write_instant(chrome, event, label, "begin", "unseen", NULL);
+	r = begin_later(chrome, open, "n", event->header.time_ns);
+	r = r ?: append_who(chrome, open, "by", &event->header);
 	r = r ?: chrome_append_items(chrome, event, label);
 	return r ?: chrome_end_args(chrome);
 }
@@ -176,7 +182,7 @@ static int write_forced_end(struct chrome *chrome, const struct async_open *open
 {
 	int r;
 
-	r = begin_end(chrome, open, time_ns);
+	r = begin_later(chrome, open, "e", time_ns);
 	r = r ?: args_string(&chrome->line, "end", how);
 	return r ?: chrome_end_args(chrome);
 }

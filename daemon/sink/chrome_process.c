@@ -119,6 +119,20 @@ static void describe_process(const struct pf_process_seen *process,
 		memcpy(name, process->comm, sizeof(process->comm));
 }
 
+/* From the thread that has executed another program, which has ended with the old one, to the first of the new one. */
+static int write_execution(struct chrome *chrome, const struct pf_event *by)
+{
+	uint64_t number = ++chrome->n_arrows;
+	struct pf_event at = *by;
+	int r;
+
+	r = chrome_arrow(chrome, "exec", PROCESS_CATEGORY, &at, number, true, "becomes", by->pid);
+	at.tid = at.pid;
+	at.time_ns++;
+	return r ?: chrome_arrow(chrome, "executed", PROCESS_CATEGORY, &at, number, false, "was",
+				 by->tid);
+}
+
 int chrome_process(struct sink *sink, const struct pf_process_seen *seen)
 {
 	struct chrome *chrome = (struct chrome *)sink;
@@ -131,7 +145,8 @@ int chrome_process(struct sink *sink, const struct pf_process_seen *seen)
 	if (r == 1)
 		r = sort_by_rank(chrome, &main_thread, IDENTITY_UNKNOWN);
 	describe_process(seen, name);
-	return r ?: chrome_write_name(chrome, "process_name", &main_thread, name);
+	r = r ?: chrome_write_name(chrome, "process_name", &main_thread, name);
+	return r < 0 || !seen->has_executed ? r : write_execution(chrome, &seen->event);
 }
 
 /* "rank 3,slurm job 17.0,container 4f1a,host n01": catapult shows each of them. */

@@ -143,6 +143,7 @@ int chrome_write_summary(struct chrome *chrome, const struct sink_summary *summa
 	r = r ?: append_losses(line, summary);
 	r = r ?: args_unsigned(line, "bad_records", summary->n_bad_records);
 	r = r ?: args_unsigned(line, "missed_runs", summary->n_missed_runs);
+	r = r ?: args_unsigned(line, "out_of_order", summary->n_out_of_order);
 	r = r ?: append_ends(line, summary);
 	r = r ?: append_asyncs(line, chrome);
 	r = r ?: args_unsigned(line, "short", summary->n_short);

@@ -58,6 +58,7 @@ void sink_summary_subtract(struct sink_summary *summary, const struct sink_summa
 	summary->n_sampled_out -= counted->n_sampled_out;
 	summary->n_bad_records -= counted->n_bad_records;
 	summary->n_missed_runs -= counted->n_missed_runs;
+	summary->n_out_of_order -= counted->n_out_of_order;
 	summary->n_limited -= counted->n_limited;
 	summary->n_entered_before -= counted->n_entered_before;
 	for (unsigned int i = 0; i < PF_N_LOSSES; i++)

@@ -21,7 +21,7 @@
 struct output;
 struct pfw_start;
 
-/* What the marks of a join point are; its spans are spans whatever this says. */
+/* What the marks of a join point are. */
 enum sink_kind {
 	SINK_SPAN,	  /* moments: their return is not watched */
 	SINK_MARK,	  /* moments */
@@ -150,6 +150,7 @@ struct sink_summary {
 	uint64_t losses[PF_N_LOSSES];
 	uint64_t n_bad_records;		/* that could not be decoded */
 	uint64_t n_missed_runs;		/* of the kernel side's programs */
+	uint64_t n_out_of_order;	/* records that came when younger ones had been written */
 	uint64_t n_limited;		/* calls that the overhead budget left out of functions that it sampled */
 	uint64_t n_entered_before;	/* returns from calls that had begun before they were traced */
 	const struct strings *warnings; /* sentences: what else the trace lacks; or NULL */

@@ -182,7 +182,7 @@ static bool has_end(const char comm[PF_COMM_BYTES])
 static bool process_is_possible(const struct pf_process_seen *process)
 {
 	return has_end(process->comm) && process->command_line_bytes <= PF_COMMAND_LINE_BYTES &&
-	       process->ppid <= MAX_PID;
+	       process->ppid <= MAX_PID && process->has_executed <= 1;
 }
 
 static bool text_is_possible(const struct pf_process_text *text)

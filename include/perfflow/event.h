@@ -115,10 +115,12 @@ enum pf_metric {
 #define PF_COMMAND_LINE_BYTES 448
 
 struct pf_process_seen {
-	struct pf_event event;
+	struct pf_event event; /* where it has executed its program just now, tid is what the thread that did was called until then */
 	__u64 start_ns; /* when the process was made, in whole clock ticks (10 ms): tells it from an earlier one with its pid */
 	__u32 ppid;
-	__u32 command_line_bytes; /* arguments, each ended by '\0', cut off at the size of the field */
+	__u16 command_line_bytes; /* arguments, each ended by '\0', cut off at the size of the field */
+	__u8 has_executed;
+	__u8 reserved;
 	__u32 uid, gid; /* the real ones */
 	char comm[PF_COMM_BYTES];
 	char command_line[PF_COMMAND_LINE_BYTES];

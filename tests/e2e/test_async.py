@@ -6,8 +6,8 @@ import signal
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from events import asyncs, named  # noqa: E402
-from perfflow import PERFFLOW, TestCase, Trace, main, target  # noqa: E402
+from events import asyncs, moments, named  # noqa: E402
+from perfflow import PERFFLOW, TestCase, Trace, main, ns, perfflow, target  # noqa: E402
 
 SOON_NS = 50000000  # between a probe and what the function sees itself; a machine may be busy
 
@@ -125,6 +125,48 @@ class ById(TestCase):
         trace = self.trace(["before_async(requests:submit) id=arg1 name=request",
                             "after_async(requests:wait_any) id=ret name=request"], [target("requests"), "any"])
         self.assert_true(asyncs(trace, "request"), self.truth(trace, "any"))
+
+    def test_what_begins_may_be_known_by_what_its_function_returns(self):
+        for how in ("sites", "probes"):
+            trace = self.trace([f"before_async(requests:launch) id=ret args=(number:i32@1) name=job returns={how}",
+                                "after_async(requests:await) id=arg1 name=job"], [target("requests"), "launched"])
+            pairs = asyncs(trace, "job")
+            self.assert_true(pairs, self.truth(trace, "launched"))
+            self.assertEqual(sorted(pair.begin["args"]["id"] - 4000 for pair in pairs), list(range(8)))
+            for pair in pairs:
+                self.assertEqual(pair.begin["args"]["number"], pair.begin["args"]["id"] - 4000)
+                self.assertNotIn(pair.end["args"]["ended_by"]["tid"], {pair.tid for pair in pairs})
+            self.assertEqual(trace.summary()["async"], {"unfinished": 0, "unbegun": 0, "unfollowed": 0, "without_id": 0})
+            self.assertEqual((trace.summary()["spans"], trace.summary()["marks"]), (0, 16))
+
+    def test_what_happens_to_it_meanwhile_is_a_moment_on_its_track(self):
+        trace = self.trace(["before_async(requests:launch) id=ret name=job", "before(requests:poll_once) id=arg1 name=job",
+                            "after_async(requests:await) id=arg1 name=job"], [target("requests"), "launched"])
+        pairs = {pair.begin["id2"]["local"]: pair for pair in asyncs(trace, "job")}
+        steps = named(trace, "n", "job")
+        self.assertEqual(sorted(step["args"]["id"] for step in steps), sorted(2 * [4000 + n for n in range(8)]))
+        for step in steps:
+            pair = pairs[step["id2"]["local"]]
+            self.assertEqual((step["args"]["id"], step["pid"], step["tid"]), (pair.begin["args"]["id"], pair.pid, pair.tid))
+            self.assertEqual(step["args"]["by"], pair.end["args"]["ended_by"])
+            self.assertTrue(pair.begin_ns < ns(step["ts"]) < pair.end_ns)
+        self.assertEqual(trace.summary()["marks"], 32)
+        ran = perfflow("check", trace.path)
+        self.assertEqual(ran.status, 0, ran)
+
+    def test_a_moment_of_what_has_not_begun_says_so(self):
+        for advice in ("before(requests:poll_once) id=arg1", "after(requests:poll_once) id=ret"):
+            trace = self.trace(advice + " name=job", [target("requests"), "launched"])
+            self.assertEqual([e["args"]["begin"] for e in named(trace, "i", "job")], ["unseen"] * 16)
+            self.assertEqual(trace.summary()["async"]["unbegun"], 0)
+
+    def test_a_function_that_does_not_return_tells_no_id(self):
+        trace = self.trace(["before_async(requests:launch) id=ret name=job", "after_async(requests:await) id=arg1 name=job"],
+                           [target("requests"), "jumps"])
+        self.assertEqual([pair.begin["args"]["id"] for pair in asyncs(trace, "job")], [4000])
+        self.assertEqual([e["args"] for e in moments(trace, "job", "entry")],
+                         [{"moment": "entry", "end": "unwound"}, {"moment": "entry", "end": "process_exit"}])
+        self.assertEqual(trace.summary()["async"]["without_id"], 2)
 
     def test_of_two_that_are_open_with_one_id_the_younger_ends_first(self):
         trace = self.trace(["before_async(requests:begin) id=arg1 name=use", "after_async(requests:end) id=arg1 name=use"],

@@ -52,6 +52,22 @@ class Attach(TestCase):
         program.stdin.close()
         self.assertEqual(program.wait(20), 0)
 
+    def test_the_trace_is_named_after_the_host_and_the_process(self):
+        program = self.follows()
+        for options, expected in ((("--pid", str(program.pid)), program), (("--binary", target("follows")), None)):
+            ran = self.start([PERFFLOW, "attach", *options, "-p", "follows:tick", "--duration", "300ms"], cwd=self.folder.path)
+            name = f"perfflow.{os.uname().nodename}.{(expected or ran).pid}.json"
+            self.assertEqual(ran.finish().status, 0)
+            self.check(Trace(self.folder / name))
+
+    def test_what_it_cannot_do_and_what_makes_no_sense_have_statuses_of_their_own(self):
+        for arguments, status in ((("--pid", "0", "-p", "x"), 2), (("--duration", "soon", "-p", "x"), 2), (("extra", "-p", "x"), 2),
+                                  (("--binary", "/no/such/file", "-p", "x"), 1),
+                                  (("--binary", target("follows"), "-p", "follows:no_such_function"), 1)):
+            ran = perfflow("attach", *arguments, "-o", self.folder / "t.json")
+            self.assertSentence(ran)
+            self.assertEqual(ran.status, status, ran)
+
     def test_the_end_of_the_process_ends_it(self):
         program = self.follows()
         attached = self.attach("--pid", str(program.pid), "-p", "follows:tick")

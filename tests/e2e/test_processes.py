@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """What a trace says of processes and threads: who they are, where they come from, how they end."""
 import os
+import pwd
 import socket
 import sys
 
@@ -44,7 +45,8 @@ class Labels(TestCase):
         trace = self.trace(CALLS, ["sh", "-c", f"{A} 1; {' '.join(NOBODY)} {self.folder / 'calls_a'} 1; {A} fork 1"])
         told = last_programs(trace)
         shell = next(pid for pid in told if told[pid]["command_line"].startswith("sh "))
-        self.assertEqual(sorted(told[pid]["uid"] for pid in trace.pids()), [0, 0, 65534])
+        self.assertEqual(sorted((told[pid]["uid"], told[pid]["user"]) for pid in trace.pids()),
+                         [(0, "root"), (0, "root"), (65534, pwd.getpwuid(65534).pw_name)])
         parents = [told[pid]["parent"] for pid in trace.pids()]
         self.assertEqual(parents[:2], [shell, shell])
         self.assertEqual(told[parents[2]]["parent"], shell)
@@ -77,6 +79,23 @@ class Labels(TestCase):
         labels = named(trace, "M", "process_labels", pid)[-1]["args"]["labels"].split(",")
         for label in ("rank 2", "slurm job 42.3", f"host {socket.gethostname()}"):
             self.assertIn(label, labels)
+
+    def test_jobs_of_every_scheduler(self):
+        for variables, job, rank in (
+                ({"FLUX_JOB_ID": "f23xyz", "FLUX_TASK_RANK": "1", "FLUX_JOB_SIZE": "4", "FLUX_TASK_LOCAL_ID": "0"}, ("flux", "f23xyz"), (1, 4, 0)),
+                ({"PBS_JOBID": "42[3].server", "PMI_RANK": "2", "PMI_SIZE": "3"}, ("pbs", "42[3].server"), (2, 3, None)),
+                ({"LSB_JOBID": "77", "LSB_JOBINDEX": "0"}, ("lsf", "77"), (None, None, None)),
+                ({"LSB_JOBID": "77", "LSB_JOBINDEX": "5", "JSM_NAMESPACE_RANK": "0", "JSM_NAMESPACE_SIZE": "2"}, ("lsf", "77[5]"), (0, 2, None))):
+            with self.subTest(variables):
+                trace = self.trace(CALLS, [A, "1"], env=environment(**variables))
+                told, pid = programs(trace)[-1], trace.pids()[0]
+                self.assertEqual((told["scheduler"], told["job"]), job)
+                self.assertEqual(tuple(told.get(key) for key in ("rank", "ranks", "local_rank")), rank)
+                self.assertNotIn("step", told, "only Slurm has them")
+                labels = named(trace, "M", "process_labels", pid)[-1]["args"]["labels"].split(",")
+                self.assertIn("{} job {}".format(*job), labels)
+                self.assertEqual([label for label in labels if label.startswith("rank ")],
+                                 [] if rank[0] is None else [f"rank {rank[0]}"])
 
     def test_processes_sort_by_rank_and_then_by_their_start(self):
         script = (f"{A} rest=1 1; for r in 3 1 2 0; do PMI_RANK=$r {A} rest=20 $((r+1)) & done; {B} rest=1 1; wait; "
@@ -139,6 +158,21 @@ class Arrows(TestCase):
         self.assertEqual([p["command_line"].split(" ", 1)[1][0] for p in told], ["1", "2", "3"])
         self.assertEqual(trace.process_names()[pid], told[-1]["command_line"])
         self.assertEqual(thread_names(trace, pid), ["calls_a", "calls_b", "calls_a", "last"])
+        begins = [ns(e["ts"]) for e in named(trace, "i", "program", pid)]
+        executed = arrows(trace, "exec")
+        self.assertEqual([(a["pid"], a["tid"], b["name"], b["pid"], b["tid"]) for a, b in executed],
+                         [(pid, pid, "executed", pid, pid)] * 3, "the first by perfflow")
+        self.assertEqual([ns(start["ts"]) for start, _ in executed], begins)
+
+    def test_execution_by_a_thread_leads_to_the_first_of_the_new_program(self):
+        trace = self.trace("exec:*", [target("exec"), "thread"], status=6)
+        (clone, cloned), = arrows(trace, "clone")
+        first, last = arrows(trace, "exec") # of perfflow itself, and of the program's thread
+        self.assertEqual((first[0]["tid"], first[1]["tid"]), (clone["pid"], clone["pid"]))
+        self.assertEqual((last[0]["tid"], last[1]["tid"]), (cloned["tid"], clone["pid"]))
+        inner, = trace.spans("inner")
+        self.assertEqual((inner["tid"], inner["args"]["end"]), (cloned["tid"], "exec"))
+        self.assertTrue(ns(inner["ts"]) + ns(inner["dur"]) <= ns(last[0]["ts"]) < ns(trace.spans("second_life")[0]["ts"]))
 
     def test_posix_spawn_and_vfork_are_births_too(self):
         trace = self.trace("spawns:by_* || spawns:in_child", [target("spawns")])

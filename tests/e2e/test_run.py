@@ -11,7 +11,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import PERFFLOW, TestCase, Trace, environment, links, main, perfflow, run, target, wait_for  # noqa: E402
+from events import named  # noqa: E402
+from perfflow import PERFFLOW, TestCase, Trace, environment, links, main, ns, perfflow, run, target, wait_for  # noqa: E402
 
 
 class Run(TestCase):
@@ -123,6 +124,25 @@ class Run(TestCase):
         self.assertEqual(seen, 80)
         self.assertLess(max(late), 1e6)
         json.loads("".join(lines))
+
+    def test_events_of_all_cpus_and_processes_stand_in_order_of_time(self):
+        threads = f"{target('threads')} 3 2000"
+        trace = self.trace(["threads:work || threads:leaf || forks:*", "before_async(kinds:enters) name=rest",
+                            "after_async(kinds:leaves) name=rest", "before(kinds:nested)"],
+                           ["sh", "-c", f"{threads} & {threads} & {target('forks')} & {target('kinds')} 5; wait"],
+                           options=["--sched"])
+        self.assertGreater(len(trace.pids()), 3)
+        self.assertEqual(len({e["args"]["cpu"] for e in named(trace, "T", "Running")}), os.cpu_count())
+        youngest, late = 0, []
+        for event in trace.events:  # as docs/trace-format.md says
+            if event["ph"] in "MC" or event["name"] in ("program", "wakes") or event["cat"] == "__overhead":
+                continue
+            known_ns = ns(event["ts"]) + ns(event.get("dur", 0))
+            if known_ns < youngest:
+                late.append((youngest - known_ns, event))
+            youngest = max(youngest, known_ns)
+        self.assertLessEqual(len(late), 2 * trace.summary()["out_of_order"], f"{len(late)}: {late[:3]}")
+        self.assertLess(trace.summary()["out_of_order"], trace.summary()["spans"] / 100)
 
     def test_a_plain_trace_cut_off_at_any_line_still_loads(self):
         trace = self.trace("threads:thread_main || threads:work", [target("threads"), 2, 20])

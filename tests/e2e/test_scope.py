@@ -29,6 +29,20 @@ class Scope(TestCase):
         super().setUp()
         self.a, self.b = target(A), target(B)
 
+    def groups(self, *names):
+        """The folders of new cgroups, gone at the end of the test."""
+        root = next((path for path in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
+                     if os.path.exists(path + "/cgroup.procs")), None)
+        if not root:
+            self.skipTest("needs cgroup v2")
+        for name in names:
+            try:
+                os.mkdir(f"{root}/{name}")
+            except OSError as error:
+                self.skipTest(f"needs rights to make a cgroup: {error}")
+            self.addCleanup(os.rmdir, f"{root}/{name}")
+        return [f"{root}/{name}" for name in names]
+
     def calls(self, trace):
         """Calls of the library by the program that made them."""
         names = {pid: os.path.basename(name.split(": ")[-1].split()[0]) for pid, name in trace.process_names().items()}
@@ -171,21 +185,11 @@ class Terms(Scope):
                 self.assertCounts(trace, {"library_call": n})
 
     def test_cgroup(self):
-        root = next((path for path in ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
-                     if os.path.exists(path + "/cgroup.procs")), None)
-        if not root:
-            self.skipTest("needs cgroup v2")
         outer = f"perfflow-test-{os.getpid()}"
         id64 = "0123456789abcdef" * 4
         groups = [outer, f"{outer}/job_42", f"{outer}/docker-{id64}.scope"]
-        for group in groups:
-            try:
-                os.mkdir(f"{root}/{group}")
-            except OSError as error:
-                self.skipTest(f"needs rights to make a cgroup: {error}")
-            self.addCleanup(os.rmdir, f"{root}/{group}")
-        command = shell(f"{self.a} 1", *(f"(sh -c 'echo $$ > {root}/{group}/cgroup.procs; exec {self.a} {2 + i}')"
-                                         for i, group in enumerate(groups)))
+        command = shell(f"{self.a} 1", *(f"(sh -c 'echo $$ > {path}/cgroup.procs; exec {self.a} {2 + i}')"
+                                         for i, path in enumerate(self.groups(*groups))))
         for term, n in ((f"cgroup({outer})", 18), ("cgroup(job_42)", 6), ("cgroup(*/job_42)", 6), (f"cgroup(/{outer})", 18),
                         ("cgroup(docker-*)", 8), ("cgroup(/nowhere)", 0), (f"!cgroup({outer})", 2)):
             with self.subTest(term):
@@ -235,6 +239,24 @@ class ScopeOption(Scope):
                            options=["--scope", "rank(1..2) || exe(calls_b)"])
         self.assertEqual(self.calls(trace), {A: 10})
         self.assertEqual(len(programs(trace)), 3, "the other program is in scope, and calls nothing that is traced")
+
+    def test_by_name_user_and_job(self):
+        for file in (self.a, target("libcalls.so")):
+            self.folder.copy(file)
+        command = shell(f"{self.a} 1", f"{self.b} 2", " ".join([*NOBODY, self.folder / A, "3"]),
+                        with_variables(f"{self.a} 4", PBS_JOBID="42.server"))
+        for scope, n in (("comm(calls_b)", 4), ("uid(nobody)", 6), ("uid(0)", 14), ("job(42.*)", 8), ("!job(*) && uid(0)", 6)):
+            with self.subTest(scope):
+                trace = self.trace("libcalls.so:library_call", command, options=["--scope", scope])
+                self.assertCounts(trace, {"library_call": n})
+                self.assertLessEqual(set(trace.pids()), set(last_programs(trace)))
+
+    def test_by_cgroup(self):
+        group = self.groups(f"perfflow-test-{os.getpid()}")[0]
+        command = shell(f"{self.a} 1", f"(sh -c 'echo $$ > {group}/cgroup.procs; exec {self.a} 2')")
+        for scope, n in ((f"cgroup({os.path.basename(group)})", 4), (f"!cgroup({os.path.basename(group)})", 2)):
+            trace = self.trace("libcalls.so:library_call", command, options=["--scope", scope])
+            self.assertCounts(trace, {"library_call": n})
 
     def test_a_program_comes_into_scope_and_leaves_it_by_execution(self):
         trace = self.trace("libcalls.so:library_call", [self.a, 3, "exec", self.b, 5, "exec", self.a, 2],

@@ -10,8 +10,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import (NOBODY, PERFFLOWD, Service, TestCase, Trace, environment, links, main, perfflow, programs,  # noqa: E402
-                      run, target, wait_for)
+from perfflow import (NOBODY, PERFFLOWD, Service, TestCase, Trace, bpf_held, environment, links, main, perfflow,  # noqa: E402
+                      programs, run, target, wait_for)
 
 try:
     import varlink
@@ -61,6 +61,8 @@ class WithService(TestCase):
         super().setUp()
         self.before = links()
         self.service = Service(self, self.folder / "socket")
+        self.assertEqual(self.service.perfflow("status").status, 0)
+        self.held = wait_for("quiet", self.holds)
 
     def sessions(self):
         ran = self.service.perfflow("list", "--json")
@@ -86,10 +88,20 @@ class WithService(TestCase):
         program.read_until("ready")
         return program
 
-    def assertServes(self):
-        """The daemon is well: it answers, and nothing is attached."""
+    def holds(self):
+        """How many descriptors the daemon has, and to how many BPF objects of each kind."""
+        pid = self.service.process.pid
+        return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), **{kind: len(ids) for kind, ids in bpf_held(pid).items()}}
+
+    def assertServes(self, connections=0):
+        """The daemon is well: it answers, nothing is attached, and nothing has leaked. connections: that the test has open."""
         self.assertEqual(self.service.perfflow("status").status, 0)
         wait_for("the end of the probes", lambda: links() <= self.before)
+        most = self.held | {"descriptors": self.held["descriptors"] + connections}
+        try:
+            wait_for("what it holds to be let go", lambda: all(n <= most[kind] for kind, n in self.holds().items()), 5)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {most} at first, {self.holds()} now") from None
 
 
 class Sessions(WithService):
@@ -144,9 +156,26 @@ class Sessions(WithService):
         ran = perfflow("status", "--json", env=environment(PERFFLOW_SOCKET=self.service.socket))
         self.assertEqual(json.loads(ran.out)["pid"], self.service.process.pid)
 
+    def test_the_daemon_listens_where_the_environment_says_unless_an_option_does(self):
+        where, other = self.folder / "where", self.folder / "other"
+        for options, path in ((), where), (("--socket", other), other):
+            daemon = self.start([PERFFLOWD, *options], env=environment(PERFFLOW_SOCKET=where))
+            ran = wait_for("the socket", lambda: (ran := perfflow("status", "--json", "--socket", path)).status == 0 and ran)
+            self.assertEqual(json.loads(ran.out)["pid"], daemon.pid)
+            self.assertEqual([os.path.exists(name) for name in (where, other)], [path == where, path == other])
+            daemon.terminate()
+            self.assertEqual(daemon.finish().status, 0)
+
     def test_a_session_that_is_not_there_cannot_be_stopped(self):
         ran = self.service.perfflow("stop", "4711")
         self.assertSentence(ran, "4711")
+        self.assertEqual(ran.status, 1)
+
+    def test_a_service_that_is_not_there_is_a_failure(self):
+        for command in ("attach", "-p", "slow:beat"), ("list",), ("status",), ("stop", "1"):
+            ran = perfflow(command[0], "--socket", self.folder / "nobody", *command[1:])
+            self.assertSentence(ran, "nobody")
+            self.assertEqual(ran.status, 1)
 
     def test_the_service_opens_no_path_of_a_client(self):
         output = self.folder / "t.json"
@@ -297,8 +326,9 @@ class Abuse(WithService):
                 bad.send(data)
                 reply = bad.receive()
                 self.assertTrue(reply is None or "error" in reply or data.endswith(b'"more":7}\0'), reply)
+                bad.socket.close()
         self.assertNotIn("error", good.call("io.perfflow.Status"))
-        self.assertServes()
+        self.assertServes(connections=1)
 
     def test_an_oversized_message_is_refused_before_it_is_all_there(self):
         bad = Connection(self.service.socket)
@@ -315,7 +345,7 @@ class Abuse(WithService):
     def test_half_a_message_keeps_nobody_waiting(self):
         half = Connection(self.service.socket)
         half.send(b'{"method":"io.perf')
-        self.assertServes()
+        self.assertServes(connections=1)
 
     def test_more_connections_than_are_allowed_are_refused_and_the_others_served(self):
         held = []

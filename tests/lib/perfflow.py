@@ -427,6 +427,10 @@ def ns(us):
     return round(us * 1000)
 
 
+# What may stand below a sentence that says why something was refused.
+ADVICE = ("perfflow: did you mean: ", "perfflow: --allow-empty begins all the same", "Try 'perfflow help")
+
+
 class TestCase(unittest.TestCase):
     """With a folder of its own, programs that end with it, and long messages."""
 
@@ -469,9 +473,17 @@ class TestCase(unittest.TestCase):
         self.assertEqual({name: trace.count(name) for name in expected}, expected)
 
     def assertSentence(self, ran, *words):
-        """It failed and said why: one line on stderr for people, no traceback, no usage text."""
-        lines = [line for line in ran.err.splitlines() if line.strip()]
+        """It failed and said why: one sentence on one line of stderr, no traceback, no usage text. Only where in an aspect it
+        went wrong may stand below, and what to do."""
         self.assertNotEqual(ran.status, 0, ran)
-        self.assertTrue(lines, ran)
+        lines = [line for line in ran.err.splitlines() if not line.startswith("perfflow: functions: ")]  # what match found
+        sentence, *below = lines or [""]
+        self.assertRegex(sentence, r"^perfflowd?( [a-z]+)?: \S.*\S$", ran)
+        if below and below[0].startswith("  "):
+            aspect, caret, *below = below
+            self.assertRegex(caret, r"^ *\^$", ran)
+            self.assertLessEqual(len(caret), len(aspect) + 1, ran)
+        self.assertEqual([line for line in below if not line.startswith(ADVICE)], [], ran)
+        self.assertLessEqual(len(below), len(ADVICE), ran)
         for word in words:
             self.assertIn(word.lower(), ran.err.lower(), ran)

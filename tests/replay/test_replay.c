@@ -27,7 +27,7 @@
 		.size = sizeof(record), .kind = (k), .joinpoint = (number), .time_ns = (time), .pid = (p), .tid = (t) \
 	}
 
-enum { SOLVE = 1, STEP, CHECKPOINT, TRANSFER, SUBMIT, COMPLETE }; /* join points */
+enum { SOLVE = 1, STEP, CHECKPOINT, TRANSFER, SUBMIT, COMPLETE, PROGRESS, LAUNCH }; /* join points */
 
 /* The driver, rank 1 of a job, all of whose texts arrive. */
 static const struct pf_process_seen driver = {
@@ -125,6 +125,16 @@ static const struct pf_process_end child_end = {
 	.exit_code = 11,
 };
 
+/* A thread executes another program, and becomes the first of it. */
+static const struct pf_process_seen executed = {
+	.event = AT(PF_EVENT_PROCESS, executed, 0, SECOND + 7 * MS, 105, 106),
+	.start_ns = SECOND,
+	.ppid = 1,
+	.uid = 1000,
+	.has_executed = 1,
+	.comm = "other",
+};
+
 /* A second thread. */
 static const struct pf_fork clone = {
 	.event = AT(PF_EVENT_FORK, clone, 0, SECOND + 2 * MS + 500, 100, 102),
@@ -165,6 +175,17 @@ static const struct pf_mark transfer_ends = {
 static const struct mark_with_id submit = WITH_ID(submit, SUBMIT, SECOND + 3 * MS, 100, 100, 42);
 static const struct mark_with_id submit_too = WITH_ID(submit_too, SUBMIT, SECOND + 4 * MS, 100, 100, 43);
 static const struct mark_with_id complete = WITH_ID(complete, COMPLETE, SECOND + 5 * MS, 101, 101, 42);
+static const struct mark_with_id progress = WITH_ID(progress, PROGRESS, SECOND + 4 * MS + 500000, 101, 101, 42);
+static const struct {
+	struct pf_span span;
+	struct pf_item item;
+	uint64_t id;
+} launch = { /* its id is what it returned */
+	.span = { .event = AT(PF_EVENT_SPAN, launch, LAUNCH, SECOND + 3 * MS + 500000, 100, 102), .duration_ns = 500000 },
+	.item = { .kind = PF_ITEM_ID, .size = 8 },
+	.id = 44,
+};
+static const struct mark_with_id complete_launched = WITH_ID(complete_launched, COMPLETE, SECOND + 5 * MS + 500000, 101, 101, 44);
 static const struct mark_with_id complete_other = WITH_ID(complete_other, COMPLETE, SECOND + 5 * MS, 101, 101, 99);
 
 /* What two CPUs ran: the driver waits, and its second thread wakes it. */
@@ -194,6 +215,7 @@ static const struct {
 	{ 0, &inner },	      { 0, &outer },	   { 0, &child },	{ 0, &child_fork },	{ 0, &clone },
 	{ 0, &born_inside },  { 0, &entered },	   { 0, &child_end },	{ 0, &checkpoint },	{ 0, &transfer_begins },
 	{ 0, &transfer_ends }, { 0, &submit },	   { 0, &submit_too },	{ 0, &complete },	{ 0, &complete_other },
+	{ 0, &progress },     { 0, &launch },	   { 0, &complete_launched }, { 0, &executed },
 	{ 0, &switches[0] },  { 0, &switches[1] }, { 0, &switches[2] }, { 0, &switches[3] },	{ 0, &switches[4] },
 	{ 0, &wake },
 };
@@ -212,6 +234,8 @@ static const struct sink_label join_points[] = {
 	LABEL("transfer", "driver", SINK_ASYNC_SPAN),
 	LABEL("request", "io", SINK_ASYNC_BEGIN),
 	LABEL("request", "io", SINK_ASYNC_END),
+	LABEL("request", "io", SINK_ASYNC_INSTANT),
+	LABEL("request", "io", SINK_ASYNC_BEGIN),
 };
 
 static int symbolize(void *opaque, uint32_t pid, uint64_t time_ns, uint64_t address, struct text *ret)
@@ -259,7 +283,7 @@ static void replay(int fd)
 	assert_int_equal(counts.n_spans, 3);
 	assert_int_equal(counts.n_bad_records, 1);
 	assert_int_equal(counts.n_not_written, 0);
-	assert_int_equal(counts.n_processes, 2);
+	assert_int_equal(counts.n_processes, 3);
 }
 
 static size_t read_all(int fd, char *buffer, size_t size)

@@ -8,12 +8,15 @@
  * end(handle), each handle in use twice at a time lost      3 requests that are submitted and never
  * completed, 2 that are completed without being submitted thread    in 4 threads 5 times:
  * by_thread(), which rests for 1 ms leaves    4 threads that end inside of by_thread() processes 2
- * children at once, each 10 requests at one address: submit() and complete()
+ * children at once, each 10 requests at one address: submit() and complete() launched  8 requests
+ * by what launch() returns in the main thread; in one of 4 threads poll_once(), twice, and await() take
+ * it jumps     launch() is left by a longjmp, called again, and the process ends inside of a third
  *
- * Of each request of `workers`, `any` and `handles` a line when it is complete: how, its id, and
- * when it began and ended, nanoseconds of the boot clock taken inside of the functions.
+ * Of each request of `workers`, `any`, `handles` and `launched` a line when it is complete: how, its
+ * id, and when it began and ended, nanoseconds of the boot clock taken inside of the functions.
  */
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +37,7 @@ struct request {
 
 static struct request requests[N_REQUESTS];
 static int queue[2];
+static jmp_buf way_out;
 
 static int64_t now_ns(void)
 {
@@ -71,6 +75,31 @@ CALLED static int64_t begin(int handle)
 CALLED static int64_t end(int handle)
 {
 	return handle < 0 ? -1 : now_ns();
+}
+
+enum { LAUNCH_JUMPS = -1, LAUNCH_EXITS = -2 };
+
+/* Its number is known when it returns, and takes a moment. */
+CALLED static int launch(int number)
+{
+	if (number == LAUNCH_JUMPS)
+		longjmp(way_out, 1);
+	if (number == LAUNCH_EXITS)
+		_exit(0);
+	requests[number].begin_ns = now_ns();
+	usleep(2000);
+	return 4000 + number;
+}
+
+CALLED static int poll_once(int handle)
+{
+	usleep(500);
+	return handle;
+}
+
+CALLED static void await(int handle)
+{
+	requests[handle - 4000].end_ns = now_ns();
 }
 
 CALLED static void by_thread(int leaves)
@@ -133,6 +162,50 @@ static int any(void)
 		print("any", (uintptr_t)request, request->begin_ns, request->end_ns);
 	}
 	return 0;
+}
+
+static void *await_all(void *arg)
+{
+	int handle;
+
+	while (read(queue[0], &handle, sizeof(handle)) == sizeof(handle)) {
+		poll_once(handle);
+		poll_once(handle);
+		await(handle);
+	}
+	return arg;
+}
+
+static int launched(void)
+{
+	pthread_t threads[N_WORKERS];
+
+	if (pipe(queue))
+		return 1;
+	for (int i = 0; i < N_WORKERS; i++) {
+		if (pthread_create(&threads[i], NULL, await_all, NULL))
+			return 1;
+	}
+	for (int i = 0; i < 8; i++) {
+		int handle = launch(i);
+
+		if (write(queue[1], &handle, sizeof(handle)) != sizeof(handle))
+			return 1;
+	}
+	close(queue[1]);
+	for (int i = 0; i < N_WORKERS; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 8; i++)
+		print("launched", 4000 + i, requests[i].begin_ns, requests[i].end_ns);
+	return 0;
+}
+
+static int jumps(void)
+{
+	if (!setjmp(way_out))
+		launch(LAUNCH_JUMPS);
+	await(launch(0));
+	return launch(LAUNCH_EXITS);
 }
 
 /* Of two with one id the younger ends first. */
@@ -211,7 +284,8 @@ static const struct {
 	const char *name;
 	int (*run)(void);
 } ways[] = {{"workers", in_workers}, {"any", any},	  {"handles", handles},	   {"lost", lost},
-	    {"thread", by_threads},  {"leaves", leaving}, {"processes", processes}};
+	    {"thread", by_threads},  {"leaves", leaving}, {"processes", processes},
+	    {"launched", launched},  {"jumps", jumps}};
 
 int main(int argc, char **argv)
 {

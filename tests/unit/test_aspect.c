@@ -238,7 +238,8 @@ static void an_id_that_is_captured_too_is_read_in_the_same_way(void **state)
 		named = parse("before_async(f) id=request args=(request:*u32@7)"),
 	       *numbered = parse("after_async(f) args=(request:ptr@1) id=arg1"),
 	       *own = parse("after_async(f) args=(request:ptr@1) id=handle"),
-	       *returned = parse("after_async(f) id=ret"), *thread = parse("after_async(f) id=tid");
+	       *returned = parse("after_async(f) id=ret"), *thread = parse("after_async(f) id=tid"),
+	       *late = parse("before_async(f) id=ret ret=i32 returns=sites");
 
 	(void)state;
 	assert_value(&named->id_value, "request", ASPECT_TYPE_U32, 7);
@@ -247,6 +248,23 @@ static void an_id_that_is_captured_too_is_read_in_the_same_way(void **state)
 	assert_value(&own->id_value, "handle", ASPECT_TYPE_AUTO, 0);
 	assert_int_equal(returned->id, ASPECT_ID_RETURN);
 	assert_int_equal(thread->id, ASPECT_ID_TID);
+	assert_true(aspect_begins_late(late) && aspect_sees_return(late));
+	assert_false(aspect_begins_late(returned) || aspect_begins_late(named));
+}
+
+static void moments_with_an_id_are_of_asynchronous_work(void **state)
+{
+	_cleanup_(aspect_freep) struct aspect *step = parse("before(f) id=arg1"),
+					      *returned = parse("after(f) id=ret"),
+					      *thread = parse("after(f) id=tid"),
+					      *plain = parse("after(f)"),
+					      *end = parse("after_async(f) id=tid");
+
+	(void)state;
+	assert_true(step->is_instant && returned->is_instant && thread->is_instant);
+	assert_false(plain->is_instant || end->is_instant);
+	assert_int_equal(returned->id, ASPECT_ID_RETURN);
+	assert_false(aspect_records_the_same(thread, plain));
 }
 
 static void a_captured_argument_may_tell_the_name(void **state)
@@ -298,6 +316,9 @@ static void what_is_printed_parses_to_the_same(void **state)
 {
 	static const char *const cases[] = {
 		"around(f)",
+		"before_async(f) returns=sites id=ret",
+		"after(f) id=tid",
+		"before(f) id=arg2",
 		"before(a || b && !c)",
 		"around(f) returns=sites min=10us sample=1/100",
 		"around(f) min=1001ns",
@@ -438,10 +459,16 @@ static void an_error_says_what_was_expected_and_where(void **state)
 		{"(f) min=1us returns=never", 4,
 		 "'min=' needs the return, which 'returns=never' does not see"},
 		{"(f) id=arg1", 4,
-		 "'id=' is for 'before_async', 'after_async' and 'around_async', not for 'around'"},
+		 "'id=' is for asynchronous events and for moments of them, which 'before' and "
+		 "'after' record, not for 'around'"},
 		{"around_async(f) id=ret", 16,
-		 "'id=ret' is for 'after_async': at the entry, where 'around_async' begins, it is "
-		 "not known"},
+		 "'id=ret' is for 'before_async', 'after_async' and 'after': 'around_async' tells "
+		 "of the entry at once, when it is not known"},
+		{"before(f) id=ret", 10,
+		 "'id=ret' is for 'before_async', 'after_async' and 'after': 'before' tells of the "
+		 "entry at once, when it is not known"},
+		{"before_async(f) id=ret returns=never", 23,
+		 "'before_async' needs the return, which 'returns=never' does not see"},
 		{"before(f) ret=i32", 10, "'ret=' needs the return, which 'before' does not see"},
 		{"before_async(f) ret=*", 16,
 		 "'ret=' needs the return, which 'before_async' does not see"},
@@ -482,6 +509,7 @@ int main(void)
 		cmocka_unit_test(every_type_has_a_name),
 		cmocka_unit_test(what_is_returned_may_be_of_the_type_that_debug_information_has),
 		cmocka_unit_test(an_id_that_is_captured_too_is_read_in_the_same_way),
+		cmocka_unit_test(moments_with_an_id_are_of_asynchronous_work),
 		cmocka_unit_test(a_captured_argument_may_tell_the_name),
 		cmocka_unit_test(aspects_that_differ_in_the_pointcut_alone_record_the_same),
 		cmocka_unit_test(what_is_printed_parses_to_the_same),

@@ -302,6 +302,7 @@ static void the_summary_tells_what_the_trace_lacks(void **state)
 		.n_processes = 2,
 		.losses = {[PF_LOST_TOO_DEEP] = 4},
 		.n_bad_records = 1,
+		.n_out_of_order = 3,
 		.n_ends = {[PF_END_RETURN] = 11, [PF_END_EXEC] = 1},
 	};
 	struct json_object *events, *last, *args;
@@ -320,6 +321,7 @@ static void the_summary_tells_what_the_trace_lacks(void **state)
 	assert_int_equal(json_object_get_int64(member(member(args, "losses"), "too_deep")), 4);
 	assert_int_equal(json_object_get_int64(member(member(args, "losses"), "ring_full")), 0);
 	assert_int_equal(json_object_get_int64(member(args, "bad_records")), 1);
+	assert_int_equal(json_object_get_int64(member(args, "out_of_order")), 3);
 	assert_int_equal(json_object_get_int64(member(member(args, "ends"), "return")), 11);
 	assert_int_equal(json_object_get_int64(member(member(args, "ends"), "exec")), 1);
 	assert_false(json_object_get_boolean(member(args, "complete")));

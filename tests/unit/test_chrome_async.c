@@ -22,6 +22,7 @@ static const struct sink_value values[] = {
 
 static const struct sink_label span = LABEL(SINK_ASYNC_SPAN, "work"),
 			       begin = LABEL(SINK_ASYNC_BEGIN, "request"),
+			       instant = LABEL(SINK_ASYNC_INSTANT, "request"),
 			       end = LABEL(SINK_ASYNC_END, "request");
 
 static void send(struct trace *trace, struct record *record, const struct sink_label *label)
@@ -107,6 +108,47 @@ static void what_ends_elsewhere_has_the_pid_and_tid_of_its_beginning(void **stat
 		   "\"tid\":101,\"id2\":{\"local\":\"0x1\"},"
 		   "\"args\":{\"ended_by\":{\"pid\":200,\"tid\":201},\"id\":42}}");
 	check_counts(&trace, 0, 0, 0, 0);
+}
+
+static void a_moment_between_them_stands_on_their_track(void **state)
+{
+	struct trace trace = {};
+
+	(void)state;
+	trace_open_as(&trace, &start);
+	send_with_id(&trace, 1000, 100, 42, &begin);
+	send_with_id(&trace, 1000, 100, 42, &instant); /* but not before the beginning */
+	check_line(&trace,
+		   "{\"name\":\"request\",\"cat\":\"io\",\"ph\":\"n\",\"ts\":1.001,\"pid\":100,"
+		   "\"tid\":101,\"id2\":{\"local\":\"0x1\"},\"args\":{\"id\":42}}");
+	send_with_id(&trace, 2000, 200, 42, &instant);
+	check_line(&trace,
+		   "{\"name\":\"request\",\"cat\":\"io\",\"ph\":\"n\",\"ts\":2.000,\"pid\":100,"
+		   "\"tid\":101,\"id2\":{\"local\":\"0x1\"},"
+		   "\"args\":{\"by\":{\"pid\":200,\"tid\":201},\"id\":42}}");
+	send_with_id(&trace, 3000, 100, 42, &end);
+	assert_non_null(strstr(trace_line(&trace), "\"ph\":\"e\",\"ts\":3.000,"));
+	send_with_id(&trace, 4000, 100, 42, &instant); /* of nothing that is open */
+	check_line(&trace, "{\"name\":\"request\",\"cat\":\"io\",\"ph\":\"i\",\"ts\":4.000,\"pid\":"
+			   "100,\"tid\":101,"
+			   "\"s\":\"t\",\"args\":{\"begin\":\"unseen\",\"id\":42}}");
+	check_counts(&trace, 0, 0, 0, 0);
+}
+
+static void a_call_that_did_not_return_says_how_it_ended(void **state)
+{
+	struct sink_label with_id = begin;
+	struct record record = make_mark(PF_MOMENT_ENTRY, 1000, 100, 100);
+	struct trace trace = {};
+
+	(void)state;
+	with_id.id_value = 0;
+	record.event.mark.end = PF_END_UNWOUND;
+	trace_open_as(&trace, &start);
+	send(&trace, &record, &with_id);
+	assert_non_null(strstr(trace_line(&trace),
+			       ",\"args\":{\"moment\":\"entry\",\"end\":\"unwound\"}}"));
+	check_counts(&trace, 0, 0, 0, 1);
 }
 
 static void both_ends_carry_their_values(void **state)
@@ -329,6 +371,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_thread_is_the_id_where_no_other_is_given),
 		cmocka_unit_test(what_ends_elsewhere_has_the_pid_and_tid_of_its_beginning),
+		cmocka_unit_test(a_moment_between_them_stands_on_their_track),
+		cmocka_unit_test(a_call_that_did_not_return_says_how_it_ended),
 		cmocka_unit_test(both_ends_carry_their_values),
 		cmocka_unit_test(an_end_is_later_than_its_beginning),
 		cmocka_unit_test(what_is_open_at_the_end_is_ended_there),

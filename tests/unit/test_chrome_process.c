@@ -323,6 +323,28 @@ static void a_fork_is_an_arrow_to_the_child(void **state)
 	trace_close(&trace);
 }
 
+static void an_execution_is_an_arrow_from_the_thread_that_did_it(void **state)
+{
+	const struct pf_process_seen process = {
+		.event = {.time_ns = 5000, .pid = 100, .tid = 103}, .has_executed = 1, .comm = "b"};
+	struct trace trace = {};
+
+	(void)state;
+	trace_open_as(&trace, &start);
+	assert_int_equal(trace.sink->ops->process(trace.sink, &process), 0);
+	assert_string_equal(
+		trace_line_above(&trace, 1),
+		"{\"name\":\"exec\",\"cat\":\"__process\",\"ph\":\"X\",\"ts\":5.000,\"pid\":100,"
+		"\"tid\":103,\"dur\":0.000,\"bind_id\":1,\"flow_out\":true,"
+		"\"args\":{\"becomes\":100}}");
+	assert_string_equal(
+		trace_line(&trace),
+		"{\"name\":\"executed\",\"cat\":\"__process\",\"ph\":\"X\",\"ts\":5.001,\"pid\":100,"
+		"\"tid\":100,\"dur\":0.000,\"bind_id\":1,\"flow_in\":true,"
+		"\"args\":{\"was\":103}}");
+	trace_close(&trace);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,6 +360,7 @@ int main(void)
 		cmocka_unit_test(ranks_come_in_order_and_within_them_the_first_to_begin),
 		cmocka_unit_test(an_exit_tells_status_or_signal),
 		cmocka_unit_test(a_fork_is_an_arrow_to_the_child),
+		cmocka_unit_test(an_execution_is_an_arrow_from_the_thread_that_did_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
