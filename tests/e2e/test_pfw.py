@@ -53,7 +53,7 @@ class File:
         self.events = events if isinstance(events, list) else events["traceEvents"]
         self.n_lines = len(lines) - 1 - len(tail)
         test.assertEqual([finding for finding in pfwlint.findings(path, pfw=True)
-                          if not (test.has_loose_flows and re.search(r"flow \d+", finding))], [], path)
+                          if not (test.loose and re.search(test.loose, finding))], [], path)
 
     def phases(self):
         return "".join(event["ph"] for event in self.events)
@@ -88,7 +88,7 @@ class Pfw(TestCase):
     def setUp(self):
         super().setUp()
         self.n_folders = 0
-        self.has_loose_flows = False  # those of the program lead nowhere
+        self.loose = None  # what has only one end in the program
 
     def new_folder(self, mode=0o755):
         self.n_folders += 1
@@ -269,6 +269,13 @@ class Pfw(TestCase):
             self.assertEqual({name: len(calls) for name, calls in self.one([target("pfw_leaves")], options=mode).spans().items()},
                              {"passes": 1, "throws": 3, "cleans_up": 1, "catches": 1, "jumps": 1, "is_jumped_out_of": 1, "thread": 1})
 
+    def test_after_is_after_a_return_and_not_after_an_exception(self):
+        # its C++ has an `E` for such a call if there is something to clean up
+        self.loose = "async"
+        for mode, throws in (("verbose", "B.throws E.throws"), ("compact", "X.throws")):
+            file = self.one([target("pfw_leaves"), "after"], options=f"log-event={mode}")
+            self.assertEqual(file.shape(), f"{throws} E.after {throws} e.after_async")
+
     def test_nothing_is_lost_however_the_program_ends(self):
         # it loses up to 16 MiB of events, and the whole file of a short program
         for how, status in (("return", 0), ("exit", 0), ("_exit", 0), ("quick_exit", 0), ("abort", 128 + signal.SIGABRT),
@@ -328,7 +335,7 @@ class Pfw(TestCase):
              "b.io::send f.flow s.flow e.io::send {one_sided}")
 
     def woven(self, program, n_rounds, **keywords):
-        self.has_loose_flows = True
+        self.loose = r"flow \d+"
         return self.one([target(program), n_rounds], **keywords)
 
     def check_woven(self, file, n_rounds, one_sided):
