@@ -19,106 +19,14 @@ import time
 from collections import defaultdict
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import (NOBODY, PERFFLOW, SOURCE, TestCase, Trace, environment, main, perfflow, pfwlint, run, target,  # noqa: E402
-                      wait_for)
+from perfflow import NOBODY, PERFFLOW, SOURCE, Trace, environment, main, perfflow, run, target, wait_for  # noqa: E402
+from pfw_files import MODES, File, PfwTestCase  # noqa: E402
 
 HOST = socket.gethostname()
 SOURCES = os.path.join(SOURCE, "tests", "targets", "pfw")
-MODES = ("log-event=verbose", "log-event=compact", "log-event=verbose:cpu-mem-usage=True",
-         "log-event=compact:cpu-mem-usage=True")
-
-# A line of each kind: keys, their order, the blanks and the forms of numbers are part of the schema.
-HEAD = r'\{"name": "[^"]+", "cat": "[^"]+", "pid": \d+, "tid": \d+, "ts": \d{16}\.0, "ph": '
-LINES = [re.compile(HEAD + rest + r'\}') for rest in (
-    r'"[BE]"', r'"X", "dur": \d+\.0', r'"[be]", "scope": "[^"]*", "id": \d+', r'"[sf]", "bp": "e", "id": \d+',
-    r'"C", "args": \{"cpu_usage": \d+\.\d+, "memory_usage": \d+\}')]
-ARRAY = ["["], ["]"]
-OBJECT = ["{", '  "displayTimeUnit": "ms",', '  "otherData": {', "", "  },", '  "traceEvents": ['], ["  ]", "}"]
 
 
-class File:
-    """A file that was written, checked line by line."""
-
-    def __init__(self, path, test):
-        self.path, self.name = path, os.path.basename(path)
-        text = pathlib.Path(path).read_text()
-        head, tail = OBJECT if text[0] == "{" else ARRAY
-        lines = text.split("\n")
-        test.assertEqual((lines[:len(head)], lines[-1]), (head, ""), path)
-        test.assertEqual(lines[-1 - len(tail):-1], tail, path)
-        for line in lines[len(head):-1 - len(tail)]:
-            line = line.rstrip(", ")
-            test.assertTrue(any(known.fullmatch(line) for known in LINES), line)
-        events = json.loads(text)
-        self.events = events if isinstance(events, list) else events["traceEvents"]
-        self.n_lines = len(lines) - 1 - len(tail)
-        test.assertEqual([finding for finding in pfwlint.findings(path, pfw=True)
-                          if not (test.loose and re.search(test.loose, finding))], [], path)
-
-    def phases(self):
-        return "".join(event["ph"] for event in self.events)
-
-    def shape(self, tid=None):
-        """Phases and names in the order of the file, of one thread if that is said."""
-        return " ".join(event["ph"] + "." + event["name"] for event in self.events if tid in (None, event["tid"]))
-
-    def tids(self):
-        return list(dict.fromkeys(event["tid"] for event in self.events))
-
-    def count(self, name, phases="BX"):
-        return sum(event["name"] == name and event["ph"] in phases for event in self.events)
-
-    def spans(self):
-        """Of each name the calls, as (tid, begin, end), by their B and E or their X."""
-        spans, stacks = defaultdict(list), defaultdict(list)
-        for event in self.events:
-            if event["ph"] == "X":
-                spans[event["name"]].append((event["tid"], event["ts"], event["ts"] + event["dur"]))
-            elif event["ph"] == "B":
-                stacks[event["tid"]].append(event)
-            elif event["ph"] == "E":
-                begin = stacks[event["tid"]].pop()
-                assert begin["name"] == event["name"], (begin, event)
-                spans[event["name"]].append((event["tid"], begin["ts"], event["ts"]))
-        assert not any(stacks.values()), stacks
-        return spans
-
-
-class Pfw(TestCase):
-    def setUp(self):
-        super().setUp()
-        self.n_folders = 0
-        self.loose = None  # what has only one end in the program
-
-    def new_folder(self, mode=0o755):
-        self.n_folders += 1
-        path = self.folder / f"run-{self.n_folders}"
-        os.mkdir(path)
-        os.chmod(path, mode)
-        return path
-
-    def files_in(self, folder):
-        return [File(path, self) for path in sorted(glob.glob(os.path.join(folder, "**", "*.pfw"), recursive=True))]
-
-    def pfw(self, command, options=None, words=("--pfw",), status=0, warnings=0, env=None, folder=None, **keywords):
-        """Runs it in a folder of its own; returns what it wrote. All warnings are expected ones."""
-        folder = folder or self.new_folder()
-        env = environment(**(env or {}), **({"PERFFLOW_OPTIONS": options} if options is not None else {}))
-        began = time.time()
-        self.ran = perfflow("run", *words, "--", *command, cwd=folder, env=env, **keywords)
-        self.assertEqual(self.ran.status, status, self.ran)
-        self.assertEqual(self.ran.err.count("perfflow: warning:"), warnings, self.ran)
-        self.assertNotIn("lost", self.ran.err.replace("nothing was lost", ""), self.ran)
-        files = self.files_in(folder)
-        for file in files:
-            for event in file.events:
-                self.assertTrue(began - 1 < event["ts"] / 1e6 < time.time() + 1, event)
-        return files
-
-    def one(self, *arguments, **keywords):
-        (file,) = self.pfw(*arguments, **keywords)
-        return file
-
+class Pfw(PfwTestCase):
     # Its own smoke tests
 
     def test_nested_calls(self):
@@ -350,6 +258,10 @@ class Pfw(TestCase):
     def test_a_program_that_its_compiler_pass_has_woven(self):
         self.check_woven(self.woven("woven", 3), 3, "B.starts s.flow E.ends")
         self.assertIn("36 before, 30 after", self.ran.out)  # its own runtime saw them too
+
+    def test_a_woven_program_that_has_the_runtime_inside(self):
+        self.check_woven(self.woven("woven_static", 3), 3, "B.starts s.flow E.ends")
+        self.assertIn("36 before, 30 after", self.ran.out)
 
     def test_a_program_that_was_woven_when_the_pointcut_was_not_passed(self):
         # nobody can tell that `starts` has no end: it lasts until the next call of its caller

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import sys
+import tempfile
 import textwrap
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -235,12 +236,12 @@ class Decorated(PythonCase):
 class PerfFlowAspect(PythonCase):
     """What its users find in its files, for programs such as its own tests."""
 
-    def pfw(self, text, **environ):
+    def pfw(self, text, aspects=(), **environ):
         """The events by their process."""
         program = self.script(text)
-        folder = os.path.join(self.folder.path, "out")
-        os.makedirs(folder)
-        ran = run([PERFFLOW, "run", "--quiet", "--pfw", "--", PYTHON, program], cwd=folder, env=environment(**environ))
+        folder = tempfile.mkdtemp(dir=self.folder.path)
+        words = [word for aspect in aspects for word in ("-p", aspect)]
+        ran = run([PERFFLOW, "run", "--quiet", "--pfw", *words, "--", PYTHON, program], cwd=folder, env=environment(**environ))
         self.assertEqual(ran.status, 0, ran)
         self.ran = ran
         files = glob.glob(os.path.join(folder, "*.pfw"))
@@ -270,6 +271,24 @@ class PerfFlowAspect(PythonCase):
         self.assertEqual([(e["ph"], e["name"]) for e in events], [
             *[("B", "around"), ("E", "around")] * 2, *[("B", "before")] * 2, ("E", "after"),
             *[("b", "around_async"), ("e", "around_async")] * 2, ("e", "after_async")])
+
+    def test_functions_that_nobody_touched_beside_those_that_are_decorated(self):
+        program = NESTED + """
+    def plain():
+        foo()
+    async def waits():
+        pass
+    plain()
+    import asyncio
+    asyncio.run(waits())
+"""
+        for options, foo, plain in (("verbose", "B.foo B.bar E.bar E.foo", "B.plain {} E.plain"),
+                                    ("compact", "X.bar X.foo", "{} X.plain")):
+            (events,) = self.pfw(program, ["annotated()", "py(program:plain)", "before(py(program:waits))"],
+                                 PERFFLOW_OPTIONS="log-event=" + options).values()
+            self.assertEqual(" ".join(f"{e['ph']}.{e['name']}" for e in events),
+                             " ".join([foo] * 4 + [plain.format(foo), "B.waits"]))
+            self.assertEqual({e["cat"] for e in events}, {"__main__"})
 
     def test_direct_events(self):
         (events,) = self.pfw("""
