@@ -397,6 +397,16 @@ class Pfw(PfwTestCase):
         self.assertEqual(sorted((file.phases()[:1], file.name.split(".")[1], os.path.basename(os.path.dirname(file.path)))
                                 for file in files), [("B", "object", "sub"), ("X", "array", "run-1")])
 
+    def test_an_array_can_be_opened_for_programs_that_close_it_themselves(self):
+        with open(os.path.join(SOURCE, "docs", "perfflowaspect.md")) as file:
+            command = re.search(r"`(sed [^`]*)`", file.read())[1]
+        for mode in MODES:
+            file = self.one([target("pfw_smoketest")], options=mode)
+            subprocess.run(["sh", "-c", command], cwd=os.path.dirname(file.path), check=True)
+            text = pathlib.Path(file.path).read_text()
+            self.assertTrue(text.endswith("},\n"), text[-100:])
+            self.assertEqual(json.loads(text + " {}]"), [*file.events, {}])
+
     # How it is asked for
 
     def test_a_folder_for_all_files(self):
