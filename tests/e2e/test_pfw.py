@@ -19,7 +19,8 @@ import time
 from collections import defaultdict
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import NOBODY, PERFFLOW, SOURCE, Trace, environment, main, perfflow, run, target, wait_for  # noqa: E402
+from perfflow import (NOBODY, PERFFLOW, SOURCE, Trace, children, environment, main, perfflow, run, target,  # noqa: E402
+                      wait_for)
 from pfw_files import MODES, File, PfwTestCase  # noqa: E402
 
 HOST = socket.gethostname()
@@ -210,8 +211,10 @@ class Pfw(PfwTestCase):
 
     def test_a_function_that_a_signal_handler_calls(self):
         # it waits for a lock that its own thread holds
-        file = self.one([target("pfw_signals"), 200], options="log-event=compact")
-        self.assertGreaterEqual(len(file.spans()["handles"]), 200)
+        for mode in MODES:
+            file = self.one([target("pfw_signals"), 200], options=mode)
+            self.assertEqual(set(file.spans()), {"handles", "works"})
+            self.assertGreaterEqual(len(file.spans()["handles"]), 200)
 
     def test_a_call_that_lasts_is_where_it_belongs(self):
         for mode in MODES:
@@ -236,6 +239,48 @@ class Pfw(PfwTestCase):
         self.assertEqual(process.finish().status, 0)
         self.assertEqual(len(self.files_in(folder)[0].events), 402)
         self.assertGreater(len([n for n in n_seen if 0 < n < 402]), 0, n_seen)
+
+    def test_a_daemon_that_is_killed_leaves_whole_files_and_the_program_running(self):
+        folder = self.new_folder()
+        process = self.start([PERFFLOW, "run", "--pfw", "--", target("pfw_lasts"), 300, 6000], cwd=folder)
+        (path,) = wait_for("the file", lambda: glob.glob(os.path.join(folder, "*.pfw")))
+        wait_for("events in it", lambda: pathlib.Path(path).read_text().count('"E"') > 20)
+        (daemon,) = children(process.pid, "perfflowd")
+        (program,) = children(process.pid, "pfw_lasts")
+        os.kill(daemon, signal.SIGKILL)
+        time.sleep(0.3)
+        self.assertEqual(children(process.pid, "pfw_lasts"), [program])
+        self.assertEqual(process.finish().status, 0)  # that of the program
+        self.assertIn("perfflowd has gone", process.output().err)
+        events = json.loads(pathlib.Path(path).read_text())
+        self.assertEqual({event["name"] for event in events}, {"step"})  # `run` was open: nobody knows of it yet
+        self.assertTrue(40 < len(events) < 602)
+
+    def test_the_daemons_memory_does_not_grow_with_what_is_written(self):
+        # its runtime keeps 450 to 4,700 bytes of each call
+        for mode in ("log-event=verbose", "log-event=compact:cpu-mem-usage=True"):
+            folder = self.new_folder()
+            process = self.start([PERFFLOW, "run", "--pfw", "--", target("pfw_one_thread_each"), 1, 600000], cwd=folder,
+                                 env=environment(PERFFLOW_OPTIONS=mode))
+            (path,) = wait_for("the file", lambda: glob.glob(os.path.join(folder, "*.pfw")))
+            (daemon,) = children(process.pid, "perfflowd")
+            kib = []
+            while process.poll() is None:
+                kib.append((os.path.getsize(path), self.resident_kib(daemon)))
+                time.sleep(0.02)
+            self.assertEqual(process.finish().status, 0)
+            size = os.path.getsize(path)
+            early = max(n for at, n in kib if at < size / 4)
+            late = max(n for at, n in kib)
+            self.assertGreater(size, 100e6)
+            self.assertLess(late, early + 32 * 1024)
+
+    @staticmethod
+    def resident_kib(pid):
+        try:
+            return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+        except (OSError, TypeError):
+            return 0  # it has ended
 
     # Programs that its own compiler pass has woven
 
