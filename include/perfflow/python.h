@@ -12,7 +12,7 @@
  *				 for each of its values, a coroutine between two things it awaits
  *	start, finish		 once, when its code begins, and when it has returned or raised
  *	return			 once, when its code has returned, and not if it has raised
- *	task_start, task_finish	 as start and finish, of coroutines and asynchronous generators alone
+ *	task_start, task_finish	 start and finish, of coroutines and asynchronous generators alone
  *
  * PERFFLOW_PY has a head, and a line for each pattern:
  *

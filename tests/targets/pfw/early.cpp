@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Annotated functions before main() and after it, in the program and in the plugin that argv[1] names:
- * argv[2] calls into the plugin, argv[3] microseconds before each. */
+/* Annotated functions before main() and after it, in the program and in the plugin that argv[1]
+ * names: argv[2] calls into the plugin, argv[3] microseconds before each. */
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>

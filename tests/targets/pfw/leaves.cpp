@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Ways out of an annotated function that are no return: exceptions, longjmp, pthread_exit. With an
- * argument: functions that are annotated for their ends alone, which are called twice and return once. */
+ * argument: functions that are annotated for their ends alone, are called twice and return once. */
 #include <csetjmp>
 #include <pthread.h>
 #include <stdexcept>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What early.cpp loads: annotated functions that are called when it is loaded, while it is there, and
- * when it is closed. */
+/* What early.cpp loads: annotated functions that are called when it is loaded, while it is there,
+ * and when it is closed. */
 #define CRITICAL_PATH __attribute__((annotate("@critical_path()"), noinline))
 
 static int calls;
