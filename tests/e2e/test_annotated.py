@@ -191,7 +191,8 @@ class EarlyAndLate(PfwTestCase):
         self.assertEqual(self.one([target("pfw_early"), self.PLUGIN, 100, 0]).shape(), self.with_plugin(100))
 
     def test_a_plugin_that_an_aspect_names_is_woven_before_it_is_there(self):
-        file = self.one(self.hidden(100, 0),
+        # it lasts until all libraries of a program that nobody knew of are read
+        file = self.one(self.hidden(100, 20000),
                         words=("--pfw", "-p", "annotated()", "-p", f"annotated() && within({self.PLUGIN})"))
         self.assertEqual(file.shape(), self.with_plugin(100))
 
