@@ -74,6 +74,14 @@ static uint64_t find_id(const struct trace_event *event)
 	return errno == 0 && end > text && !*end ? number : hash_bytes(text, strlen(text)) >> 11;
 }
 
+/* PerfFlowAspect's own files have it, perfflow's traces have not. */
+static const char *scope_of(const struct trace_event *event)
+{
+	const char *scope = json_member_text(event->json, "scope");
+
+	return *scope ? scope : "NA";
+}
+
 static int perfflowaspect_event(struct conversion *conversion, const struct trace_event *event,
 				struct why *why)
 {
@@ -97,7 +105,8 @@ static int perfflowaspect_event(struct conversion *conversion, const struct trac
 		return -ENOMEM;
 	item.process = lane->process;
 	item.lane = lane->number;
-	r = add(pfa, &item, event->name, event->category, why);
+	r = names_number(&pfa->names, scope_of(event), &item.scope);
+	r = r ?: add(pfa, &item, event->name, event->category, why);
 	return r < 0 ? r : 1;
 }
 
@@ -235,12 +244,13 @@ static int leave(struct perfflowaspect *pfa, const struct nest_item *item)
 
 static int append_async(struct perfflowaspect *pfa, const struct nest_item *item)
 {
-	int r = append_head(pfa, item, item->phase, item->start_ns);
+	struct text *line = &pfa->conversion.line;
+	int r;
 
-	if (r < 0)
-		return r;
-	return text_printf(&pfa->conversion.line, ", \"scope\": \"NA\", \"id\": %" PRIu64 "}",
-			   item->id);
+	r = append_head(pfa, item, item->phase, item->start_ns);
+	r = r ?: text_printf(line, ", \"scope\": ");
+	r = r ?: format_append_string(line, names_text(&pfa->names, item->scope));
+	return r ?: text_printf(line, ", \"id\": %" PRIu64 "}", item->id);
 }
 
 static int take_step(struct perfflowaspect *pfa, const struct nest_step *step, struct why *why)

@@ -13,6 +13,7 @@ static const char *const probe_names[PF_PYTHON_N_PROBES] = {
 	[PF_PYTHON_LEAVE] = "leave",
 	[PF_PYTHON_START] = "start",
 	[PF_PYTHON_FINISH] = "finish",
+	[PF_PYTHON_RETURN] = "return",
 	[PF_PYTHON_TASK_START] = "task_start",
 	[PF_PYTHON_TASK_FINISH] = "task_finish",
 };
@@ -267,13 +268,14 @@ bool python_probe_serves(const struct python_probe *probe, const char *binary_na
 		return interpreter_serves(probe->which, binary_name, advice);
 	switch (advice) {
 	case ASPECT_AROUND:
-		return probe->which != PF_PYTHON_START && probe->which != PF_PYTHON_FINISH;
+		return probe->which != PF_PYTHON_START && probe->which != PF_PYTHON_FINISH &&
+		       probe->which != PF_PYTHON_RETURN;
 	case ASPECT_BEFORE:
 	case ASPECT_BEFORE_ASYNC:
 		return probe->which == PF_PYTHON_START;
 	case ASPECT_AFTER:
 	case ASPECT_AFTER_ASYNC:
-		return probe->which == PF_PYTHON_FINISH;
+		return probe->which == PF_PYTHON_RETURN;
 	case ASPECT_AROUND_ASYNC:
 		return probe->which == PF_PYTHON_START || probe->which == PF_PYTHON_FINISH;
 	default:

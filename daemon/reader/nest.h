@@ -22,7 +22,7 @@ struct nest_item {
 	uint32_t process, lane; /* numbers: see struct lane */
 	uint32_t is_point;
 	/* whatever the caller wants to know of it again */
-	uint32_t name, category;
+	uint32_t name, category, scope;
 	uint32_t phase;
 	uint32_t cpu_usage; /* hundredths of a percent */
 	uint64_t id, memory_kib;

@@ -11,7 +11,8 @@
  *	enter, leave		 each time that it begins to run, and ends: a generator does so
  *				 for each of its values, a coroutine between two things it awaits
  *	start, finish		 once, when its code begins, and when it has returned or raised
- *	task_start, task_finish	 the same, of coroutines and asynchronous generators alone
+ *	return			 once, when its code has returned, and not if it has raised
+ *	task_start, task_finish	 start and finish, of coroutines and asynchronous generators alone
  *
  * PERFFLOW_PY has a head, and a line for each pattern:
  *
@@ -36,6 +37,7 @@ enum pf_python_probe {
 	PF_PYTHON_LEAVE,
 	PF_PYTHON_START,
 	PF_PYTHON_FINISH,
+	PF_PYTHON_RETURN,
 	PF_PYTHON_TASK_START,
 	PF_PYTHON_TASK_FINISH,
 	PF_PYTHON_N_PROBES

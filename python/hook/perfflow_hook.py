@@ -17,6 +17,7 @@ import sys
 
 VARIABLE = "PERFFLOW_PY"
 PLAIN, GENERATOR, TASK = 0, 1, 2  # as the library has them
+WAIT, RETURN, RAISE = 0, 1, 2  # how a call leaves, as the library has it
 OPTIMIZED, GENERATORS, TASKS = 0x1, 0x20, 0x80 | 0x100 | 0x200  # flags of code objects: a class has no OPTIMIZED
 
 
@@ -24,11 +25,12 @@ def load(folder):
     library = ctypes.PyDLL(os.path.join(folder, "libperfflow-python.so"))
     library.perfflow_function.restype = ctypes.c_void_p
     library.perfflow_function.argtypes = [ctypes.c_char_p] * 3 + [ctypes.c_uint]
-    library.perfflow_call.restype = library.perfflow_return.restype = None  # they take what they get: that is faster
-    for name in ("perfflow_enter", "perfflow_leave"):
+    for name in ("perfflow_call", "perfflow_return", "perfflow_raise"):
+        getattr(library, name).restype = None  # they take what they get: that is faster
+    for name, last in (("perfflow_enter", ctypes.c_bool), ("perfflow_leave", ctypes.c_int)):
         function = getattr(library, name)
         function.restype = None
-        function.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_bool]
+        function.argtypes = [ctypes.c_void_p, ctypes.c_uint64, last]
     return library
 
 
@@ -162,10 +164,10 @@ class Monitoring:
         self.local = events.PY_RETURN | events.PY_RESUME | events.PY_YIELD
         self.elsewhere = events.PY_START | events.PY_UNWIND | events.PY_THROW  # these cannot be had of one function
         monitoring.use_tool_id(tool, "perfflow")
-        on_start, on_resume, on_yield, on_return = self.callbacks()
+        on_start, on_resume, on_yield, on_return, on_unwind = self.callbacks()
         for event, callback in ((events.PY_START, on_start), (events.PY_RESUME, on_resume),
                                 (events.PY_THROW, on_resume), (events.PY_YIELD, on_yield),
-                                (events.PY_RETURN, on_return), (events.PY_UNWIND, on_return)):
+                                (events.PY_RETURN, on_return), (events.PY_UNWIND, on_unwind)):
             monitoring.register_callback(tool, event, callback)
         monitoring.set_events(tool, events.PY_START)
         return True
@@ -173,7 +175,7 @@ class Monitoring:
     def callbacks(self):
         """Closures, since they are quicker than methods, and still work while the interpreter ends."""
         library, find, look_at = self.selection.library, self.seen.get, self.look_at
-        call, come_back = library.perfflow_call, library.perfflow_return
+        call, come_back, fail = library.perfflow_call, library.perfflow_return, library.perfflow_raise
         enter, leave, frame = library.perfflow_enter, library.perfflow_leave, sys._getframe
         ignore = self.monitoring.DISABLE
 
@@ -194,7 +196,7 @@ class Monitoring:
         def on_yield(code, offset, value):
             seen = find(id(code))
             if seen is not None:
-                leave(seen[1], id(frame(1)), False)
+                leave(seen[1], id(frame(1)), WAIT)
 
         def on_return(code, offset, value):
             seen = find(id(code))
@@ -203,9 +205,18 @@ class Monitoring:
             if seen[2]:
                 come_back(seen[1])
             else:
-                leave(seen[1], id(frame(1)), True)
+                leave(seen[1], id(frame(1)), RETURN)
 
-        return on_start, on_resume, on_yield, on_return
+        def on_unwind(code, offset, exception):
+            seen = find(id(code))
+            if seen is None:
+                return
+            if seen[2]:
+                fail(seen[1])
+            else:
+                leave(seen[1], id(frame(1)), RAISE)
+
+        return on_start, on_resume, on_yield, on_return, on_unwind
 
     def look_at(self, code, namespace):
         seen = self.selection.look_at(code, namespace)

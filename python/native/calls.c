@@ -186,11 +186,13 @@ EXPORT void perfflow_enter(const struct function *function, uint64_t number, boo
 	tell(function, PF_PYTHON_ENTER, number);
 }
 
-EXPORT void perfflow_leave(const struct function *function, uint64_t number, bool is_last)
+EXPORT void perfflow_leave(const struct function *function, uint64_t number, enum departure how)
 {
 	tell(function, PF_PYTHON_LEAVE, number);
-	if (!is_last)
+	if (how == DEPARTURE_WAIT)
 		return;
+	if (how == DEPARTURE_RETURN)
+		tell(function, PF_PYTHON_RETURN, number);
 	if (function->kind == FUNCTION_TASK)
 		tell(function, PF_PYTHON_TASK_FINISH, number);
 	tell(function, PF_PYTHON_FINISH, number);
@@ -212,6 +214,12 @@ EXPORT void perfflow_call(const struct function *function)
 
 EXPORT void perfflow_return(const struct function *function)
 {
-	perfflow_leave(function, own_number(), true);
+	perfflow_leave(function, own_number(), DEPARTURE_RETURN);
+	depth--;
+}
+
+EXPORT void perfflow_raise(const struct function *function)
+{
+	perfflow_leave(function, own_number(), DEPARTURE_RAISE);
 	depth--;
 }

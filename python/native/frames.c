@@ -151,6 +151,14 @@ static void *evaluate_unseen(void *thread, void *frame, int is_thrown)
 	return result;
 }
 
+/* result is NULL where an exception leaves. */
+static enum departure departure_of(const void *frame, const void *result)
+{
+	if (!result)
+		return DEPARTURE_RAISE;
+	return frame_is_suspended(frame) ? DEPARTURE_WAIT : DEPARTURE_RETURN;
+}
+
 static void *evaluate_selected(const struct function *function, void *thread, void *frame,
 			       int is_thrown)
 {
@@ -162,7 +170,8 @@ static void *evaluate_selected(const struct function *function, void *thread, vo
 		return python.execute(thread, frame, is_thrown);
 	perfflow_enter(function, number, is_plain || frame_is_new(frame));
 	result = python.execute(thread, frame, is_thrown);
-	perfflow_leave(function, number, is_plain || !result || !frame_is_suspended(frame));
+	perfflow_leave(function, number,
+		       is_plain && result ? DEPARTURE_RETURN : departure_of(frame, result));
 	return result;
 }
 
@@ -266,7 +275,6 @@ EXPORT void perfflow_frames_watch(decide_fn fn)
 #define EVENT_CALL   0
 #define EVENT_RETURN 3
 
-/* result is NULL where an exception leaves. */
 static int on_event(void *argument, void *frame, int event, void *result)
 {
 	const struct function *function;
@@ -279,7 +287,7 @@ static int on_event(void *argument, void *frame, int event, void *result)
 	if (function && event == EVENT_CALL)
 		perfflow_enter(function, number, frame_is_new(frame));
 	else if (function)
-		perfflow_leave(function, number, !result || !frame_is_suspended(frame));
+		perfflow_leave(function, number, departure_of(frame, result));
 	return 0;
 }
 

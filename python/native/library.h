@@ -48,13 +48,20 @@ struct function;
 const struct function *perfflow_function(const char *module, const char *also, const char *name,
 					 unsigned int kind);
 
-/* A plain function is called, and has returned or raised. */
+/* A plain function is called, and has returned, or an exception has left it. */
 void perfflow_call(const struct function *function);
 void perfflow_return(const struct function *function);
+void perfflow_raise(const struct function *function);
 
-/* A call begins to run, or goes on; and ends, or waits. No other call has its number while it lasts. */
+enum departure {
+	DEPARTURE_WAIT, /* it goes on later */
+	DEPARTURE_RETURN,
+	DEPARTURE_RAISE,
+};
+
+/* A call begins to run, or goes on; and leaves. No other call has its number while it lasts. */
 void perfflow_enter(const struct function *function, uint64_t number, bool is_first);
-void perfflow_leave(const struct function *function, uint64_t number, bool is_last);
+void perfflow_leave(const struct function *function, uint64_t number, enum departure how);
 
 /*
  * Python 3.9 to 3.11. First it is tried whether frames are as we think: after perfflow_frames_try()

@@ -23,6 +23,7 @@
 	PROBE(leave_##n)                                                                           \
 	PROBE(start_##n)                                                                           \
 	PROBE(finish_##n)                                                                          \
+	PROBE(return_##n)                                                                          \
 	PROBE(task_start_##n)                                                                      \
 	PROBE(task_finish_##n)
 
@@ -39,6 +40,7 @@ SLOT(8) SLOT(9) SLOT(10) SLOT(11) SLOT(12) SLOT(13) SLOT(14) SLOT(15)
 	{                                                                                          \
 		[PF_PYTHON_ENTER] = ENTRY(enter_##n), [PF_PYTHON_LEAVE] = ENTRY(leave_##n),        \
 		[PF_PYTHON_START] = ENTRY(start_##n), [PF_PYTHON_FINISH] = ENTRY(finish_##n),      \
+		[PF_PYTHON_RETURN] = ENTRY(return_##n),                                            \
 		[PF_PYTHON_TASK_START] = ENTRY(task_start_##n),                                    \
 		[PF_PYTHON_TASK_FINISH] = ENTRY(task_finish_##n),                                  \
 	}

@@ -34,8 +34,8 @@ begun = {}  # scope -> the numbers of what "before_async" began and "after_async
 class Advice:
     """What is told of the calls of one function; the methods that a pointcut has no use for do nothing.
 
-    start() is called when a call begins, finish() with what start() returned when it is over; enter() and leave()
-    around each stretch that it runs.
+    start() is called when a call begins; with what start() returned, complete() when the call has returned, and then
+    finish(), which an exception that leaves it calls as well; enter() and leave() around each stretch that it runs.
     """
 
     enter = leave = None
@@ -47,6 +47,9 @@ class Advice:
 
     def start(self):
         return None
+
+    def complete(self, number):
+        pass
 
     def finish(self, number):
         pass
@@ -83,7 +86,7 @@ class Before(Advice):
 class After(Advice):
     is_traced = events.mark_return_is_traced
 
-    def finish(self, number):
+    def complete(self, number):
         events.mark_return(self.name, self.category)
 
 
@@ -103,7 +106,7 @@ class BeforeAsync(Advice):
 class AfterAsync(Advice):
     is_traced = events.async_end_is_traced
 
-    def finish(self, number):
+    def complete(self, number):
         """Ends the oldest that is open in its scope: it may have begun in another function, on another thread."""
         try:
             number = begun[self.scope].popleft()
@@ -134,14 +137,16 @@ def weave_around(func, advice):
 
 
 def weave_plain(func, advice):
-    is_traced, start, finish = advice.is_traced, advice.start, advice.finish
+    is_traced, start, complete, finish = advice.is_traced, advice.start, advice.complete, advice.finish
 
     def woven(*args, **kwargs):
         if not is_traced:
             return func(*args, **kwargs)
         number = start()
         try:
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            complete(number)
+            return result
         finally:
             finish(number)
 
@@ -154,9 +159,10 @@ def weave_generator(func, advice):
             return (yield from func(*args, **kwargs))
         number = advice.start()
         try:
-            if advice.enter:
-                return (yield from steps(func(*args, **kwargs), advice.enter, advice.leave))
-            return (yield from func(*args, **kwargs))
+            driven = func(*args, **kwargs)
+            result = yield from steps(driven, advice.enter, advice.leave) if advice.enter else driven
+            advice.complete(number)
+            return result
         finally:
             advice.finish(number)
 
@@ -169,9 +175,10 @@ def weave_coroutine(func, advice):
             return await func(*args, **kwargs)
         number = advice.start()
         try:
-            if advice.enter:
-                return await awaited_steps(func(*args, **kwargs), advice.enter, advice.leave)
-            return await func(*args, **kwargs)
+            driven = func(*args, **kwargs)
+            result = await (awaited_steps(driven, advice.enter, advice.leave) if advice.enter else driven)
+            advice.complete(number)
+            return result
         finally:
             advice.finish(number)
 
@@ -193,6 +200,8 @@ def weave_async_generator(func, advice):
                 try:
                     yielded = await run(step)
                 except StopAsyncIteration:
+                    if is_traced:
+                        advice.complete(number)
                     return
                 try:
                     step = driven.asend((yield yielded))

@@ -33,10 +33,10 @@ def ways(compiler):
     """Of compiling; clang leaves link-time optimization to its own linker, which only knows its own version."""
     number = compiler.partition("-")[2]
     linker = f"lld-{number}" if shutil.which(f"ld.lld-{number}") else "lld" if not number else None
-    lto = ["-O2", "-flto", f"-fuse-ld={linker}"] if is_clang(compiler) else ["-O2", "-flto"]
+    lto = [["-O2", flag, f"-fuse-ld={linker}"] for flag in ("-flto", "-flto=thin")] if is_clang(compiler) else [["-O2", "-flto"]]
     return [["-O0"], ["-O2"], ["-O3", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections"], ["-Os", "-fuse-ld=gold"],
             ["-O2", "-fuse-ld=lld"], ["-O1", "-no-pie", "-fno-pie"],
-            *([lto] if linker or not is_clang(compiler) else [])]
+            *(lto if linker or not is_clang(compiler) else [])]
 
 
 class CompilerTestCase(TestCase):

@@ -229,6 +229,29 @@ class Annotated(CompilerTestCase):
                 ran = perfflow("match", "--binary", self.folder / "plainly", "annotated()")
                 self.assertEqual(set(re.findall(r"plainly:(\w+)", ran.out)), {"scoped", *(f"f_{p}" for p in pointcuts)})
 
+    def test_a_plain_definition_in_cpp(self):
+        """By clang it is all; by g++ what is neither inline nor a template, with one key at most. e2e/annotated traces it."""
+        plain = {"plain": "@critical_path()", "other_head": "@perfflowaspect.aspect.critical_path()",
+                 "before": "@critical_path(pointcut='before')", "receives": "@critical_path(flow='in')"}
+        several = {"several": "@critical_path(pointcut='around_async', scope='io', flow='inout')"}
+        inline = ('template <class T> __attribute__((annotate("@critical_path()"), noinline)) T any(T n) { return n; }\n'
+                  'struct mesh { __attribute__((annotate("@critical_path()"), noinline)) int size(int n) { return n; } };\n'
+                  "int main() { return any(0) + mesh().size(0); }\n")
+        for compiler in CPP:
+            with self.subTest(compiler):
+                functions = {**plain, **several} if is_clang(compiler) else plain
+                source = self.write("plainly.cpp", "".join(
+                    f'__attribute__((annotate("{text}"))) int {name}(int n) {{ return n; }}\n' for name, text in functions.items()) +
+                    (inline if is_clang(compiler) else "int main() {}\n"))
+                self.compile(compiler, "-O0", "-Dannotate=section", source, "-o", self.folder / "plainly")
+                found, rejected = self.match(self.folder / "plainly")
+                self.assertEqual(rejected, {})
+                if is_clang(compiler):
+                    self.assertEqual(found, {**{name: read_annotation(text) for name, text in functions.items()},
+                                             "any<int>": AROUND, "mesh::size": AROUND})
+                else:
+                    self.assertEqual(set(found), set(functions))  # the assembler has garbled them
+
     def test_binaries_that_can_be_patched_are_not_annotated(self):
         """As some systems compile all of their libraries."""
         source = self.write("patched.c", "int f(int n) { return n; }\nint main(void) { return f(0); }\n")

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from made_trace import CLOCK_OFFSET_NS, MadeTrace, a_workflow  # noqa: E402
-from perfflow import PERFFLOW, READERS, TestCase, main, no_bpf, ns, perfflow, run, target  # noqa: E402
+from perfflow import PERFFLOW, READERS, SOURCE, TestCase, main, no_bpf, ns, perfflow, run, target  # noqa: E402
 
 FORMATS = ("hatchet", "dftracer", "perfflowaspect", "folded", "csv")
+REFERENCE = os.path.join(SOURCE, "tests", "reference")
 PFWLINT = os.path.join(READERS, "pfwlint.py")
 
 
@@ -385,6 +387,53 @@ class Convert(TestCase):
         self.assertEqual([(r["name"], r["duration_us"], r["time"]) for r in rows],
                          [("bar", "10.000", "2026-11-22T07:21:00.784920000Z"), ("work", "25.000", "2026-11-22T07:21:00.784915000Z"),
                           ("foo", "36.000", "2026-11-22T07:21:00.784914000Z")])
+
+    def test_of_every_file_that_perfflowaspect_wrote_each_event_is_there_or_told_of(self):
+        """With garbage for times, calls that end before they begin, several heads in one file; none of them is closed."""
+        paths = sorted(glob.glob(os.path.join(REFERENCE, "*", "*.pfw")))
+        self.assertEqual(len(paths), 71)
+        for path in paths:
+            with self.subTest(os.path.relpath(path, REFERENCE)):
+                events = [json.loads(line.rstrip(", ")) for line in pathlib.Path(path).read_text().splitlines() if '{"name": ' in line]
+                self.check_all_is_told_of(path, events)
+
+    def check_all_is_told_of(self, path, events):
+        """An end may lack its beginning, which is told of as well, and a beginning its end: the call is there."""
+        n_backwards = sum(event.get("dur", 0) < 0 for event in events)
+        phases = collections.Counter(event["ph"] for event in events)
+        n_calls = phases["B"] + phases["X"] - n_backwards
+        ran = self.convert("csv", path)
+        kinds = collections.Counter(row["kind"] for row in csv.DictReader(io.StringIO(ran.out)))
+        self.assertEqual(kinds["call"], n_calls)
+        self.assertEqual(self.left_out(ran, "counters"), phases["C"])
+        self.assertEqual(self.left_out(ran, "ends of arrows"), phases["s"] + phases["f"])
+        self.assertGreaterEqual(self.left_out(ran, "without a time"), n_backwards)
+
+        converted = collections.Counter(event["ph"] for event in json.loads(self.convert("perfflowaspect", path).out))
+        self.assertEqual((converted["B"], converted["E"]), (n_calls, n_calls))
+        self.assertEqual([converted[phase] for phase in "bne"], [phases[phase] for phase in "bne"])
+        self.assertEqual(self.convert("dftracer", path).out.count('"ph":"X"'), n_calls + kinds["async"])
+        self.assertEqual(bool(self.convert("folded", path).out), n_calls > 0)
+        checked = perfflow("check", path)
+        self.assertIn(checked.status, (1, 2), checked)  # incomplete, or broken: with a line for each fault
+        self.assertIn(f"calls: {n_calls}, ", checked.out)
+        self.assertEqual(re.search(r"^  line \d+: ", checked.out, re.M) is not None, checked.status == 2, checked)
+        if not n_calls:
+            self.assertSentence(perfflow("convert", "--to", "hatchet", path), "there is no call in the trace")
+            return
+        self.convert("hatchet", path, "-o", self.folder / "h/")
+        files = glob.glob(self.folder / "h/*.pfw")
+        self.assertEqual(sum(event["ph"] == "X" for file in files for event in load(file)), n_calls)
+        shutil.rmtree(self.folder / "h")
+
+    def left_out(self, ran, what):
+        """How many of them it says that it has left out."""
+        return sum(int(n) for line in ran.err.splitlines() if "left out" in line for n in re.findall(rf"{what} \((\d+)\)", line))
+
+    def test_scopes_of_perfflowaspect_are_kept(self):
+        path = os.path.join(REFERENCE, "cpp", "async1.verbose.pfw")
+        self.convert("perfflowaspect", path, "-o", self.folder / "p.pfw")
+        self.assertEqual([event["scope"] for event in load(self.folder / "p.pfw")], ["req"] * 3)
 
     def test_input_that_is_not_sound_is_refused_with_its_line_and_byte(self):
         path, _ = self.workflow()

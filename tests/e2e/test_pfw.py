@@ -19,106 +19,15 @@ import time
 from collections import defaultdict
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import (NOBODY, PERFFLOW, SOURCE, TestCase, Trace, environment, main, perfflow, pfwlint, run, target,  # noqa: E402
+from perfflow import (NOBODY, PERFFLOW, SOURCE, Trace, children, environment, main, perfflow, run, target,  # noqa: E402
                       wait_for)
+from pfw_files import MODES, File, PfwTestCase  # noqa: E402
 
 HOST = socket.gethostname()
 SOURCES = os.path.join(SOURCE, "tests", "targets", "pfw")
-MODES = ("log-event=verbose", "log-event=compact", "log-event=verbose:cpu-mem-usage=True",
-         "log-event=compact:cpu-mem-usage=True")
-
-# A line of each kind: keys, their order, the blanks and the forms of numbers are part of the schema.
-HEAD = r'\{"name": "[^"]+", "cat": "[^"]+", "pid": \d+, "tid": \d+, "ts": \d{16}\.0, "ph": '
-LINES = [re.compile(HEAD + rest + r'\}') for rest in (
-    r'"[BE]"', r'"X", "dur": \d+\.0', r'"[be]", "scope": "[^"]*", "id": \d+', r'"[sf]", "bp": "e", "id": \d+',
-    r'"C", "args": \{"cpu_usage": \d+\.\d+, "memory_usage": \d+\}')]
-ARRAY = ["["], ["]"]
-OBJECT = ["{", '  "displayTimeUnit": "ms",', '  "otherData": {', "", "  },", '  "traceEvents": ['], ["  ]", "}"]
 
 
-class File:
-    """A file that was written, checked line by line."""
-
-    def __init__(self, path, test):
-        self.path, self.name = path, os.path.basename(path)
-        text = pathlib.Path(path).read_text()
-        head, tail = OBJECT if text[0] == "{" else ARRAY
-        lines = text.split("\n")
-        test.assertEqual((lines[:len(head)], lines[-1]), (head, ""), path)
-        test.assertEqual(lines[-1 - len(tail):-1], tail, path)
-        for line in lines[len(head):-1 - len(tail)]:
-            line = line.rstrip(", ")
-            test.assertTrue(any(known.fullmatch(line) for known in LINES), line)
-        events = json.loads(text)
-        self.events = events if isinstance(events, list) else events["traceEvents"]
-        self.n_lines = len(lines) - 1 - len(tail)
-        test.assertEqual([finding for finding in pfwlint.findings(path, pfw=True)
-                          if not (test.has_loose_flows and re.search(r"flow \d+", finding))], [], path)
-
-    def phases(self):
-        return "".join(event["ph"] for event in self.events)
-
-    def shape(self, tid=None):
-        """Phases and names in the order of the file, of one thread if that is said."""
-        return " ".join(event["ph"] + "." + event["name"] for event in self.events if tid in (None, event["tid"]))
-
-    def tids(self):
-        return list(dict.fromkeys(event["tid"] for event in self.events))
-
-    def count(self, name, phases="BX"):
-        return sum(event["name"] == name and event["ph"] in phases for event in self.events)
-
-    def spans(self):
-        """Of each name the calls, as (tid, begin, end), by their B and E or their X."""
-        spans, stacks = defaultdict(list), defaultdict(list)
-        for event in self.events:
-            if event["ph"] == "X":
-                spans[event["name"]].append((event["tid"], event["ts"], event["ts"] + event["dur"]))
-            elif event["ph"] == "B":
-                stacks[event["tid"]].append(event)
-            elif event["ph"] == "E":
-                begin = stacks[event["tid"]].pop()
-                assert begin["name"] == event["name"], (begin, event)
-                spans[event["name"]].append((event["tid"], begin["ts"], event["ts"]))
-        assert not any(stacks.values()), stacks
-        return spans
-
-
-class Pfw(TestCase):
-    def setUp(self):
-        super().setUp()
-        self.n_folders = 0
-        self.has_loose_flows = False  # those of the program lead nowhere
-
-    def new_folder(self, mode=0o755):
-        self.n_folders += 1
-        path = self.folder / f"run-{self.n_folders}"
-        os.mkdir(path)
-        os.chmod(path, mode)
-        return path
-
-    def files_in(self, folder):
-        return [File(path, self) for path in sorted(glob.glob(os.path.join(folder, "**", "*.pfw"), recursive=True))]
-
-    def pfw(self, command, options=None, words=("--pfw",), status=0, warnings=0, env=None, folder=None, **keywords):
-        """Runs it in a folder of its own; returns what it wrote. All warnings are expected ones."""
-        folder = folder or self.new_folder()
-        env = environment(**(env or {}), **({"PERFFLOW_OPTIONS": options} if options is not None else {}))
-        began = time.time()
-        self.ran = perfflow("run", *words, "--", *command, cwd=folder, env=env, **keywords)
-        self.assertEqual(self.ran.status, status, self.ran)
-        self.assertEqual(self.ran.err.count("perfflow: warning:"), warnings, self.ran)
-        self.assertNotIn("lost", self.ran.err.replace("nothing was lost", ""), self.ran)
-        files = self.files_in(folder)
-        for file in files:
-            for event in file.events:
-                self.assertTrue(began - 1 < event["ts"] / 1e6 < time.time() + 1, event)
-        return files
-
-    def one(self, *arguments, **keywords):
-        (file,) = self.pfw(*arguments, **keywords)
-        return file
-
+class Pfw(PfwTestCase):
     # Its own smoke tests
 
     def test_nested_calls(self):
@@ -269,6 +178,13 @@ class Pfw(TestCase):
             self.assertEqual({name: len(calls) for name, calls in self.one([target("pfw_leaves")], options=mode).spans().items()},
                              {"passes": 1, "throws": 3, "cleans_up": 1, "catches": 1, "jumps": 1, "is_jumped_out_of": 1, "thread": 1})
 
+    def test_after_is_after_a_return_and_not_after_an_exception(self):
+        # its C++ has an `E` for such a call if there is something to clean up
+        self.loose = "async"
+        for mode, throws in (("verbose", "B.throws E.throws"), ("compact", "X.throws")):
+            file = self.one([target("pfw_leaves"), "after"], options=f"log-event={mode}")
+            self.assertEqual(file.shape(), f"{throws} E.after {throws} e.after_async")
+
     def test_nothing_is_lost_however_the_program_ends(self):
         # it loses up to 16 MiB of events, and the whole file of a short program
         for how, status in (("return", 0), ("exit", 0), ("_exit", 0), ("quick_exit", 0), ("abort", 128 + signal.SIGABRT),
@@ -307,8 +223,10 @@ class Pfw(TestCase):
 
     def test_a_function_that_a_signal_handler_calls(self):
         # it waits for a lock that its own thread holds
-        file = self.one([target("pfw_signals"), 200], options="log-event=compact")
-        self.assertGreaterEqual(len(file.spans()["handles"]), 200)
+        for mode in MODES:
+            file = self.one([target("pfw_signals"), 200], options=mode)
+            self.assertEqual(set(file.spans()), {"handles", "works"})
+            self.assertGreaterEqual(len(file.spans()["handles"]), 200)
 
     def test_a_call_that_lasts_is_where_it_belongs(self):
         for mode in MODES:
@@ -334,13 +252,55 @@ class Pfw(TestCase):
         self.assertEqual(len(self.files_in(folder)[0].events), 402)
         self.assertGreater(len([n for n in n_seen if 0 < n < 402]), 0, n_seen)
 
+    def test_a_daemon_that_is_killed_leaves_whole_files_and_the_program_running(self):
+        folder = self.new_folder()
+        process = self.start([PERFFLOW, "run", "--pfw", "--", target("pfw_lasts"), 300, 6000], cwd=folder)
+        (path,) = wait_for("the file", lambda: glob.glob(os.path.join(folder, "*.pfw")))
+        wait_for("events in it", lambda: pathlib.Path(path).read_text().count('"E"') > 20)
+        (daemon,) = children(process.pid, "perfflowd")
+        (program,) = children(process.pid, "pfw_lasts")
+        os.kill(daemon, signal.SIGKILL)
+        time.sleep(0.3)
+        self.assertEqual(children(process.pid, "pfw_lasts"), [program])
+        self.assertEqual(process.finish().status, 0)  # that of the program
+        self.assertIn("perfflowd has gone", process.output().err)
+        events = json.loads(pathlib.Path(path).read_text())
+        self.assertEqual({event["name"] for event in events}, {"step"})  # `run` was open: nobody knows of it yet
+        self.assertTrue(40 < len(events) < 602)
+
+    def test_the_daemons_memory_does_not_grow_with_what_is_written(self):
+        # its runtime keeps 450 to 4,700 bytes of each call
+        for mode in ("log-event=verbose", "log-event=compact:cpu-mem-usage=True"):
+            folder = self.new_folder()
+            process = self.start([PERFFLOW, "run", "--pfw", "--", target("pfw_one_thread_each"), 1, 600000], cwd=folder,
+                                 env=environment(PERFFLOW_OPTIONS=mode))
+            (path,) = wait_for("the file", lambda: glob.glob(os.path.join(folder, "*.pfw")))
+            (daemon,) = children(process.pid, "perfflowd")
+            kib = []
+            while process.poll() is None:
+                kib.append((os.path.getsize(path), self.resident_kib(daemon)))
+                time.sleep(0.02)
+            self.assertEqual(process.finish().status, 0)
+            size = os.path.getsize(path)
+            early = max(n for at, n in kib if at < size / 4)
+            late = max(n for at, n in kib)
+            self.assertGreater(size, 100e6)
+            self.assertLess(late, early + 32 * 1024)
+
+    @staticmethod
+    def resident_kib(pid):
+        try:
+            return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+        except (OSError, TypeError):
+            return 0  # it has ended
+
     # Programs that its own compiler pass has woven
 
     ROUND = ("B.factorial B.factorial B.factorial E.factorial E.factorial E.factorial "
              "b.io::send f.flow s.flow e.io::send {one_sided}")
 
     def woven(self, program, n_rounds, **keywords):
-        self.has_loose_flows = True
+        self.loose = r"flow \d+"
         return self.one([target(program), n_rounds], **keywords)
 
     def check_woven(self, file, n_rounds, one_sided):
@@ -355,6 +315,10 @@ class Pfw(TestCase):
     def test_a_program_that_its_compiler_pass_has_woven(self):
         self.check_woven(self.woven("woven", 3), 3, "B.starts s.flow E.ends")
         self.assertIn("36 before, 30 after", self.ran.out)  # its own runtime saw them too
+
+    def test_a_woven_program_that_has_the_runtime_inside(self):
+        self.check_woven(self.woven("woven_static", 3), 3, "B.starts s.flow E.ends")
+        self.assertIn("36 before, 30 after", self.ran.out)
 
     def test_a_program_that_was_woven_when_the_pointcut_was_not_passed(self):
         # nobody can tell that `starts` has no end: it lasts until the next call of its caller
@@ -489,6 +453,16 @@ class Pfw(TestCase):
                          options="log-enable=False")
         self.assertEqual(sorted((file.phases()[:1], file.name.split(".")[1], os.path.basename(os.path.dirname(file.path)))
                                 for file in files), [("B", "object", "sub"), ("X", "array", "run-1")])
+
+    def test_an_array_can_be_opened_for_programs_that_close_it_themselves(self):
+        with open(os.path.join(SOURCE, "docs", "perfflowaspect.md")) as file:
+            command = re.search(r"`(sed [^`]*)`", file.read())[1]
+        for mode in MODES:
+            file = self.one([target("pfw_smoketest")], options=mode)
+            subprocess.run(["sh", "-c", command], cwd=os.path.dirname(file.path), check=True)
+            text = pathlib.Path(file.path).read_text()
+            self.assertTrue(text.endswith("},\n"), text[-100:])
+            self.assertEqual(json.loads(text + " {}]"), [*file.events, {}])
 
     # How it is asked for
 

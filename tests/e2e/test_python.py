@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import sys
+import tempfile
 import textwrap
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
@@ -235,12 +236,12 @@ class Decorated(PythonCase):
 class PerfFlowAspect(PythonCase):
     """What its users find in its files, for programs such as its own tests."""
 
-    def pfw(self, text, **environ):
+    def pfw(self, text, aspects=(), **environ):
         """The events by their process."""
         program = self.script(text)
-        folder = os.path.join(self.folder.path, "out")
-        os.makedirs(folder)
-        ran = run([PERFFLOW, "run", "--quiet", "--pfw", "--", PYTHON, program], cwd=folder, env=environment(**environ))
+        folder = tempfile.mkdtemp(dir=self.folder.path)
+        words = [word for aspect in aspects for word in ("-p", aspect)]
+        ran = run([PERFFLOW, "run", "--quiet", "--pfw", *words, "--", PYTHON, program], cwd=folder, env=environment(**environ))
         self.assertEqual(ran.status, 0, ran)
         self.ran = ran
         files = glob.glob(os.path.join(folder, "*.pfw"))
@@ -255,6 +256,39 @@ class PerfFlowAspect(PythonCase):
         (events,) = self.pfw(NESTED, PERFFLOW_OPTIONS="log-event=compact:cpu-mem-usage=True").values()
         self.assertEqual([(e["ph"], e["name"]) for e in events],
                          [(ph, name) for name in ("bar", "foo") for ph in "CCX"] * 4)
+
+    def test_a_call_that_raises_has_an_end_but_no_after(self):
+        (events,) = self.pfw("""
+            import perfflowaspect.aspect as a
+            for pointcut in ("around", "before", "after", "around_async", "after_async"):
+                def function(raises):
+                    if raises: raise ValueError
+                function.__qualname__ = pointcut
+                for raises in (True, False):
+                    try: a.critical_path(pointcut=pointcut)(function)(raises)
+                    except ValueError: pass
+        """).values()
+        self.assertEqual([(e["ph"], e["name"]) for e in events], [
+            *[("B", "around"), ("E", "around")] * 2, *[("B", "before")] * 2, ("E", "after"),
+            *[("b", "around_async"), ("e", "around_async")] * 2, ("e", "after_async")])
+
+    def test_functions_that_nobody_touched_beside_those_that_are_decorated(self):
+        program = NESTED + """
+    def plain():
+        foo()
+    async def waits():
+        pass
+    plain()
+    import asyncio
+    asyncio.run(waits())
+"""
+        for options, foo, plain in (("verbose", "B.foo B.bar E.bar E.foo", "B.plain {} E.plain"),
+                                    ("compact", "X.bar X.foo", "{} X.plain")):
+            (events,) = self.pfw(program, ["annotated()", "py(program:plain)", "before(py(program:waits))"],
+                                 PERFFLOW_OPTIONS="log-event=" + options).values()
+            self.assertEqual(" ".join(f"{e['ph']}.{e['name']}" for e in events),
+                             " ".join([foo] * 4 + [plain.format(foo), "B.waits"]))
+            self.assertEqual({e["cat"] for e in events}, {"__main__"})
 
     def test_direct_events(self):
         (events,) = self.pfw("""
@@ -416,10 +450,32 @@ class Undecorated(PythonCase):
         trace = self.trace(["before(py(program:work))", "after(py(program:Solver.*))", "(py(program:main)) name=all cat=mine",
                             "around_async(py(program:values))", "py(program:*)"], [PYTHON, program])
         self.assertEqual([e["name"] for e in moments(trace, moment="entry")], ["work"] * 7)
-        self.assertEqual([e["name"] for e in moments(trace, moment="return")], ["Solver.step", "Solver.fails"])
+        self.assertEqual([e["name"] for e in moments(trace, moment="return")], ["Solver.step"])
         self.assertEqual(trace.counts(), {"all": 1, "waits": 2, "main.<locals>.<lambda>": 1})
         self.assertEqual(trace.spans("all")[0]["cat"], "mine")
         self.assertEqual([pair.name for pair in asyncs(trace, "values")], ["values"])
+
+    def test_after_is_after_a_return_and_not_after_an_exception(self):
+        program = self.script("""
+            import asyncio
+            def plain(n): return 1 // n
+            def values(n):
+                yield 1
+                yield 1 // n
+            async def waits(n):
+                await asyncio.sleep(0)
+                return 1 // n
+            for n in (1, 0, 1):
+                for call in (plain, lambda n: list(values(n)), lambda n: asyncio.run(waits(n))):
+                    try: call(n)
+                    except ZeroDivisionError: pass
+        """)
+        for version, path in interpreters().items():
+            with self.subTest(version):
+                trace = self.trace("after(py(program:[pvw]*))", [path, program])
+                self.assertEqual([e["name"] for e in moments(trace, moment="return")], ["plain", "values", "waits"] * 2)
+                trace = self.trace("around_async(py(program:[pvw]*))", [path, program])
+                self.assertEqual([pair.name for pair in asyncs(trace)], ["plain", "values", "waits"] * 3)
 
     def test_conditions_of_the_process(self):
         program = self.script("import os\ndef work(): pass\nwork()")
@@ -562,8 +618,13 @@ class Attached(PythonCase):
         def work(): time.sleep(0.001)
         class Solver:
             def step(self): work()
+            def fails(self): raise ValueError
+            def values(self): yield 1
         print("ready", flush=True)
-        while True: Solver().step()
+        while True:
+            Solver().step()
+            try: list(Solver().values()), Solver().fails()
+            except ValueError: pass
     """
 
     def running(self, path=PYTHON):
@@ -598,6 +659,15 @@ class Attached(PythonCase):
         self.assertGreater(min(names.values()), 20)
         self.assertLessEqual(abs(names["step"] - names["work"]), 1)
         self.assertIsNone(program.poll())
+
+    def test_it_does_not_tell_how_a_call_has_left(self):
+        for path in interpreters().values():
+            if self.tells(path, "function__return"):
+                with self.subTest(path):
+                    self.assertEqual(self.attach(self.running(path), "after(py(program:*.[fv]*))").status, 0)
+                    names = collections.Counter(e["name"] for e in moments(Trace(self.folder / "t.json"), moment="return"))
+                    self.assertEqual(set(names), {"fails", "values"})
+                    self.assertLessEqual(abs(names["values"] - 2 * names["fails"]), 2)
 
     def test_what_it_cannot_tell_is_said(self):
         for version, path in interpreters().items():

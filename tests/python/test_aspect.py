@@ -98,8 +98,8 @@ class Functions(Told):
         self.assertEqual(told, [])
 
     def test_an_exception_ends_it_and_goes_on(self):
-        for pointcut, sequence in (("around", ["begin", "end"]), ("after", ["mark_return"]),
-                                   ("around_async", ["async_begin", "async_end"]), ("after_async", ["async_end"])):
+        for pointcut, sequence in (("around", ["begin", "end"]), ("before", ["mark"]), ("after", []),
+                                   ("around_async", ["async_begin", "async_end"]), ("after_async", [])):
             @critical_path(pointcut)
             def fails():
                 raise KeyError("gone")
@@ -215,6 +215,23 @@ class Asynchronous(Told):
 
 
 class Generators(Told):
+    def test_after_tells_that_it_has_returned_and_not_of_an_exception(self):
+        for pointcut, end in (("after", "mark_return"), ("after_async", "async_end")):
+            @critical_path(pointcut)
+            def values(n):
+                yield 1
+                return 1 // n
+
+            told.clear()
+            self.assertEqual(list(values(1)), [1])
+            self.assertEqual(kinds(), [end])
+            with self.assertRaises(ZeroDivisionError):
+                list(values(0))
+            closed = values(1)
+            next(closed)
+            closed.close()
+            self.assertEqual(kinds(), [end])
+
     def test_each_value_is_a_stretch_of_its_own(self):
         @critical_path()
         def values():
@@ -301,6 +318,30 @@ class Generators(Told):
 
 
 class Coroutines(Told):
+    def test_after_tells_that_it_has_returned_and_not_of_an_exception(self):
+        for pointcut, end in (("after", "mark_return"), ("after_async", "async_end")):
+            @critical_path(pointcut)
+            async def waits(n):
+                await asyncio.sleep(0)
+                return 1 // n
+
+            @critical_path(pointcut)
+            async def values(n):
+                yield await waits(1)
+                yield 1 // n
+
+            async def takes(n):
+                return [x async for x in values(n)]
+
+            told.clear()
+            self.assertEqual(asyncio.run(takes(1)), [1, 1])
+            self.assertEqual(kinds(), [end] * 2)
+            with self.assertRaises(ZeroDivisionError):
+                asyncio.run(takes(0))
+            with self.assertRaises(ZeroDivisionError):
+                asyncio.run(waits(0))
+            self.assertEqual(kinds(), [end] * 3)
+
     def test_around_tells_of_its_life_and_of_each_stretch(self):
         @critical_path()
         async def waits():

@@ -45,11 +45,14 @@ class Library:
     def perfflow_return(self, function):
         self.tell("return", function)
 
+    def perfflow_raise(self, function):
+        self.tell("raise", function)
+
     def perfflow_enter(self, function, number, is_first):
         self.tell("first" if is_first else "again", function, number)
 
-    def perfflow_leave(self, function, number, is_last):
-        self.tell("last" if is_last else "waits", function, number)
+    def perfflow_leave(self, function, number, how):
+        self.tell(("waits", "last", "raised")[how], function, number)
 
 
 def code_of(source, name="<module>"):
@@ -149,7 +152,8 @@ class Monitoring(unittest.TestCase):
 
     def kinds(self):
         """In the words of "first" and "last", which the way of plain functions is one of."""
-        return [({"call": "first", "return": "last"}.get(kind, kind), name) for kind, name, *_ in self.library.told]
+        plain = {"call": "first", "return": "last", "raise": "raised"}
+        return [(plain.get(kind, kind), name) for kind, name, *_ in self.library.told]
 
     def test_calls_nest_and_others_are_not_told_of(self):
         def selected(n):
@@ -172,7 +176,7 @@ class Monitoring(unittest.TestCase):
         with self.watching("raises", "passes"):
             with self.assertRaises(ValueError):
                 passes()
-        self.assertEqual(self.kinds(), [("first", "passes"), ("first", "raises"), ("last", "raises"), ("last", "passes")])
+        self.assertEqual(self.kinds(), [("first", "passes"), ("first", "raises"), ("raised", "raises"), ("raised", "passes")])
 
     def test_a_generator_waits_between_its_values(self):
         def values():
@@ -186,6 +190,16 @@ class Monitoring(unittest.TestCase):
             mine = [entry[0] for entry in told if entry[2] == letter]
             self.assertEqual(mine[:4], ["first", "waits", "again", "waits"], letter)
         self.assertIn(("last", "values", "a"), told)
+
+    def test_an_exception_leaves_a_generator(self):
+        def values():
+            yield 1
+            raise ValueError
+
+        with self.watching("values"):
+            with self.assertRaises(ValueError):
+                list(values())
+        self.assertEqual([kind for kind, _ in self.kinds()], ["first", "waits", "again", "raised"])
 
     def test_what_is_thrown_into_a_generator_goes_on(self):
         def catches():

@@ -87,7 +87,7 @@ class Probes(unittest.TestCase):
     def test_each_slot_has_its_own_with_a_count_of_listeners_each(self):
         notes = [note for note in self.notes() if note[0] == "perfflow_python"]
         names = {f"{name}_{slot}" for slot in range(16)
-                 for name in ("enter", "leave", "start", "finish", "task_start", "task_finish")}
+                 for name in ("enter", "leave", "start", "finish", "return", "task_start", "task_finish")}
         self.assertEqual({note[1] for note in notes}, names)
         self.assertEqual({note[2] for note in notes}, {3})
         self.assertEqual(len({note[3] for note in notes}), len(names))

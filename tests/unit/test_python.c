@@ -184,13 +184,13 @@ static void each_advice_has_the_probes_that_tell_of_it(void **state)
 	static const char *const served[ASPECT_N_ADVICES] = {
 		[ASPECT_AROUND] = "enter leave task_start task_finish",
 		[ASPECT_BEFORE] = "start",
-		[ASPECT_AFTER] = "finish",
+		[ASPECT_AFTER] = "return",
 		[ASPECT_AROUND_ASYNC] = "start finish",
 		[ASPECT_BEFORE_ASYNC] = "start",
-		[ASPECT_AFTER_ASYNC] = "finish",
+		[ASPECT_AFTER_ASYNC] = "return",
 	};
 	static const char *const names[] = {"enter_0", "leave_0", "start_0", "finish_0",
-					    "task_start_0", "task_finish_0"};
+					    "return_0", "task_start_0", "task_finish_0"};
 
 	(void)state;
 	for (enum aspect_advice advice = 0; advice < ASPECT_N_ADVICES; advice++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Ways out of an annotated function that are no return: exceptions, longjmp, pthread_exit. */
+/* Ways out of an annotated function that are no return: exceptions, longjmp, pthread_exit. With an
+ * argument: functions that are annotated for their ends alone, are called twice and return once. */
 #include <csetjmp>
 #include <pthread.h>
 #include <stdexcept>
@@ -36,6 +37,21 @@ CRITICAL_PATH void catches()
 	}
 }
 
+__attribute__((annotate("@critical_path(pointcut='after')"), noinline)) void after(bool leaves)
+{
+	std::string text(100, 'a');
+
+	if (leaves)
+		throws();
+}
+
+__attribute__((annotate("@critical_path(pointcut='after_async')"), noinline)) void
+after_async(bool leaves)
+{
+	if (leaves)
+		throws();
+}
+
 CRITICAL_PATH void jumps()
 {
 	std::longjmp(target, 1);
@@ -65,10 +81,21 @@ static void catch_from(void (*function)())
 	}
 }
 
-int main()
+static int call_what_has_only_an_end()
+{
+	catch_from([] { after(true); });
+	after(false);
+	catch_from([] { after_async(true); });
+	after_async(false);
+	return 0;
+}
+
+int main(int argc, char **)
 {
 	pthread_t other;
 
+	if (argc > 1)
+		return call_what_has_only_an_end();
 	catch_from(passes);
 	catch_from(cleans_up);
 	catches();
