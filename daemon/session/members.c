@@ -17,7 +17,6 @@
 
 #include "probe/attach_scope.h"
 #include "util/now.h"
-#include "util/reach.h"
 #include "util/text.h"
 
 #define SWEEP_US 1000000
