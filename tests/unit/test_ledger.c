@@ -10,7 +10,7 @@
 
 #include "session/ledger.h"
 
-#define N_NOTES 5000 /* more than a pipe holds */
+#define N_NOTES 50000 /* more than a pipe holds */
 
 struct counting {
 	struct sink sink;
