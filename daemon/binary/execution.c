@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The kernel tells which call each thread waits in, with its arguments, and the memory of the process has what these point to.
+ * The kernel tells which call each thread waits in, with its arguments, and the memory of the process has what these point to: that
+ * may be of a file, whose file system does not answer.
  * Decided against: a BPF program at the entry of execve(), which would have to search the same memory for every process of the
  * machine, in the kernel.
  */
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/reach.h"
 
 #define MAX_VARIABLES	16384
 #define POINTERS_AT_ONCE 256
@@ -74,7 +76,7 @@ static char *read_text(int memory, uint64_t address, size_t max_bytes)
 
 	while (text && size < max_bytes) {
 		size_t page_left = 4096 - (address + size) % 4096, wanted = max_bytes - size;
-		ssize_t n = pread(memory, text + size, wanted < page_left ? wanted : page_left, address + size);
+		ssize_t n = reach_read(memory, text + size, wanted < page_left ? wanted : page_left, address + size);
 
 		if (n <= 0)
 			break;
@@ -111,7 +113,7 @@ static void take_variables(int memory, uint64_t address, const char *const *name
 
 	for (size_t taken = 0; taken < MAX_VARIABLES; taken += POINTERS_AT_ONCE) {
 		/* as far as can be read: the list may end with its page */
-		ssize_t size = pread(memory, pointers, sizeof(pointers), address + taken * sizeof(*pointers));
+		ssize_t size = reach_read(memory, pointers, sizeof(pointers), address + taken * sizeof(*pointers));
 
 		for (size_t i = 0; i < POINTERS_AT_ONCE; i++) {
 			if (size < (ssize_t)((i + 1) * sizeof(*pointers)) || !pointers[i])

@@ -9,7 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "util/reach.h"
 
 #define PAGE_BYTES 4096
 #define N_PAGES	   64
@@ -42,11 +43,11 @@ static ssize_t read_file(int fd, void *buffer, size_t size, uint64_t offset)
 	ssize_t n;
 
 	while (done < size) {
-		n = pread(fd, (char *)buffer + done, size - done, offset + done);
-		if (n < 0 && errno == EINTR)
+		n = reach_read(fd, (char *)buffer + done, size - done, offset + done);
+		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return n;
 		if (n == 0)
 			break;
 		done += n;

@@ -26,7 +26,6 @@
 
 #include "binary/debugfile.h"
 #include "util/cleanup.h"
-#include "util/reach.h"
 #include "util/text.h"
 
 #define MAX_ACL_BYTES 4096
@@ -201,13 +200,10 @@ static bool gives_other_rights(const struct rights *rights, int fd, const struct
 	return fgetxattr(fd, "security.capability", NULL, 0) > 0;
 }
 
-int rights_check_program(const struct rights *rights, const char *path)
+int rights_check_program(const struct rights *rights, int fd)
 {
-	_cleanup_close_ int fd = reach_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat status;
 
-	if (fd < 0)
-		return fd;
 	if (fstat(fd, &status) < 0)
 		return -errno;
 	return gives_other_rights(rights, fd, &status) ? -EPERM : 0;

@@ -24,8 +24,8 @@ void rights_done(struct rights *rights);
  */
 int rights_check_file(const struct rights *rights, int fd, const char *path);
 
-/* -EPERM: the file is made to give who executes it other rights: another user's, another group's, or capabilities. */
-int rights_check_program(const struct rights *rights, const char *path);
+/* -EPERM: the file that is open is made to give who executes it other rights: another user's, another group's, or capabilities. */
+int rights_check_program(const struct rights *rights, int fd);
 
 /* For the struct binary_opener of a user's session, which is the userdata: debug files are to be the user's to read as well. */
 int rights_open_debug_file(void *rights, const char *path, char **ret_location);

@@ -146,9 +146,9 @@ int root_read(const char *root, const char *path, size_t max, char **ret_data, s
 	if (!data)
 		return -ENOMEM;
 	while (size < max && n > 0) {
-		n = read(fd, data + size, max - size);
+		n = reach_read(fd, data + size, max - size, size);
 		if (n < 0)
-			return -errno;
+			return n;
 		size += n;
 	}
 	data[size] = '\0';

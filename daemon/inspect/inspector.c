@@ -17,6 +17,7 @@
 #include "inspect/process.h"
 #include "util/hash.h"
 #include "util/now.h"
+#include "util/reach.h"
 
 #define OWN_PROGRAM  "/proc/self/exe"
 #define NS_PER_S     1000000000ULL
@@ -89,7 +90,7 @@ static int check_elf(int fd)
 {
 	Elf64_Ehdr header;
 
-	if (pread(fd, &header, sizeof(header), 0) != sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+	if (reach_read(fd, &header, sizeof(header), 0) != sizeof(header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
 		return -ENOEXEC;
 	return header.e_type == ET_REL || header.e_type == ET_EXEC || header.e_type == ET_DYN ? 0 : -ENOEXEC;
 }

@@ -191,10 +191,12 @@ static void unescape(char *path)
 /* Whether it answers shows before it is marked, which nobody could give up. */
 static int mark_file_system(int events, const char *path)
 {
-	_cleanup_close_ int fd = reach_open(path, O_PATH | O_CLOEXEC);
+	struct stat status;
+	int r;
 
-	if (fd < 0)
-		return fd;
+	r = reach_stat(path, &status);
+	if (r < 0)
+		return r;
 	return fanotify_mark(events, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_OPEN_EXEC_PERM, AT_FDCWD, path) < 0 ? -errno : 0;
 }
 
@@ -285,6 +287,11 @@ int gate_next(struct gate *gate, pid_t *ret_pid, const char **ret_path)
 	gate->path[n > 0 ? n : 0] = '\0';
 	*ret_path = gate->path;
 	return 1;
+}
+
+int gate_file(const struct gate *gate)
+{
+	return gate->file;
 }
 
 void gate_pass(struct gate *gate)

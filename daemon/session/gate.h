@@ -27,6 +27,7 @@ int gate_fd(const struct gate *gate);
  * next call); 0 if none waits, or -EPIPE if the gate is gone. gate_pass() lets it go on.
  */
 int gate_next(struct gate *gate, pid_t *ret_pid, const char **ret_path);
+int gate_file(const struct gate *gate); /* that file, open; the gate's, until the process goes on */
 void gate_pass(struct gate *gate);
 
 #endif

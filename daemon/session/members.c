@@ -69,8 +69,13 @@ void members_account(struct members *members)
 	attach_allow_linked_bytes(members->attach, quota->max > quota->taken ? quota->max - quota->taken + n_bytes : n_bytes ?: 1);
 }
 
+/* Who is waited for already is not put off. */
 static void wake_later(struct members *members)
 {
+	int is_on = SD_EVENT_OFF;
+
+	if (sd_event_source_get_enabled(members->timer, &is_on) >= 0 && is_on != SD_EVENT_OFF)
+		return;
 	sd_event_source_set_time_relative(members->timer, SWEEP_US);
 	sd_event_source_set_enabled(members->timer, SD_EVENT_ONESHOT);
 }
@@ -192,13 +197,31 @@ static int on_changes(sd_event_source *source, int fd, uint32_t events, void *us
 	return 0;
 }
 
-/* It could not execute the program, if it has no probes yet. */
-/* It could not execute the program, or got no rights by it. */
+/* It could not execute the program, or got no rights by it, if it has no probes yet. */
 static void resume(struct members *members, const struct suspended *suspended)
 {
 	if (attach_has_process(members->attach, suspended->pid) && !attach_has_linked(members->attach, suspended->pid) &&
 	    link_process(members, suspended->pid))
 		note_late(members, suspended->pid, suspended->since_ns, "was to execute a program");
+}
+
+/* A younger one may be about to execute it still. */
+static void resume_old(struct members *members)
+{
+	uint64_t now_ns = clock_now_ns(CLOCK_BOOTTIME);
+	size_t n_kept = 0;
+
+	for (size_t i = 0; i < members->n_suspended; i++) {
+		struct suspended *suspended = &members->suspended[i];
+
+		if (now_ns - suspended->since_ns < SWEEP_US * 1000ULL)
+			members->suspended[n_kept++] = *suspended;
+		else
+			resume(members, suspended);
+	}
+	members->n_suspended = n_kept;
+	if (n_kept)
+		wake_later(members);
 }
 
 static int on_timer(sd_event_source *source, uint64_t time_us, void *userdata)
@@ -207,9 +230,7 @@ static int on_timer(sd_event_source *source, uint64_t time_us, void *userdata)
 
 	(void)source, (void)time_us;
 	attach_sweep(members->attach);
-	for (size_t i = 0; i < members->n_suspended; i++)
-		resume(members, &members->suspended[i]);
-	members->n_suspended = 0;
+	resume_old(members);
 	members_account(members);
 	return 0;
 }
@@ -310,10 +331,10 @@ int members_add(struct members *members, pid_t pid, bool is_new, process_record_
 	return hand_over(&records, record_fn, record_userdata);
 }
 
-void members_expect_exec(struct members *members, pid_t pid, const char *path)
+void members_expect_exec(struct members *members, pid_t pid, int program_fd)
 {
 	members_update(members);
-	if (!attach_has_linked(members->attach, pid) || rights_check_program(&members->privilege->rights, path) == 0 ||
+	if (!attach_has_linked(members->attach, pid) || rights_check_program(&members->privilege->rights, program_fd) == 0 ||
 	    array_grow(&members->suspended, members->n_suspended, sizeof(*members->suspended)) < 0)
 		return;
 	members->suspended[members->n_suspended++] = (struct suspended){ .pid = pid, .since_ns = clock_now_ns(CLOCK_BOOTTIME) };

@@ -44,10 +44,10 @@ void members_account(struct members *members);
 void members_update(struct members *members);
 
 /*
- * A process waits to execute the file at path: if that may give it other rights, it has no probes when it does. They come back
+ * A process waits to execute the file that is open: if that may give it other rights, it has no probes when it does. They come back
  * if it stays the user's own.
  */
-void members_expect_exec(struct members *members, pid_t pid, const char *path);
+void members_expect_exec(struct members *members, pid_t pid, int program_fd);
 
 /* Says what was not said yet, at the end of the session. */
 void members_conclude(struct members *members);

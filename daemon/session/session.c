@@ -409,7 +409,7 @@ void session_describe(const struct session *session, struct session_info *ret_in
 	ret_info->started_us = session->started_us;
 	ret_info->budget_permille = session->budget_permille;
 	ret_info->overhead = session->overhead;
-	ret_info->n_functions = labels_count(session->labels);
+	ret_info->n_functions = labels_count(session->labels) - session->weave.n_under_way;
 	ret_info->n_binaries = session->weave.n_binaries;
 }
 

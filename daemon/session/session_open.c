@@ -21,7 +21,10 @@ static void warn_of_late(const char *path, void *userdata)
 {
 	struct session *session = userdata;
 
-	warnings_add(&session->warnings, "'%s' was left out: its file system does not answer", path);
+	if (path)
+		warnings_add(&session->warnings, "'%s' was left out: its file system does not answer", path);
+	else
+		warnings_add(&session->warnings, "no other file is looked at: too many did not answer");
 }
 
 void session_limit_reach(struct session *session, const struct session_config *config)

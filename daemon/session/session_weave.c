@@ -22,6 +22,8 @@
 #include "util/now.h"
 #include "util/reach.h"
 
+#define GATE_REACH_S 1 /* the gate holds nobody for longer than twice that */
+
 int session_cannot_watch(int r, struct why *why)
 {
 	if (r == -EACCES || r == -EPERM)
@@ -150,7 +152,7 @@ static void weave_late(struct session *session, const struct newcomer *newcomer)
 		warn_of_preload(session, newcomer, &paths);
 	if (r >= 0)
 		r = weave_files(&session->weave, &paths, &why);
-	if (r < 0 && r != -ENOENT && r != -ENOEXEC && r != -ESRCH)
+	if (r < 0 && r != -ENOENT && r != -ENOEXEC && r != -ESRCH && r != -ECANCELED)
 		warnings_add(&session->warnings, "'%s' was not woven: %s", newcomer->path, why_text(&why, r));
 	if (session->members)
 		members_account(session->members);
@@ -229,17 +231,20 @@ static void on_mapping(const struct mapping *mapping, void *userdata)
 static int on_gate(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct session *session = userdata;
+	unsigned int seconds = session->reach.seconds;
 	const char *path;
 	pid_t pid;
 	int r;
 
 	(void)fd, (void)events;
+	session->reach.seconds = GATE_REACH_S;
 	while ((r = gate_next(session->gate, &pid, &path)) == 1) {
 		if (session->members)
-			members_expect_exec(session->members, pid, path);
+			members_expect_exec(session->members, pid, gate_file(session->gate));
 		weave_executed(session, pid, path);
 		gate_pass(session->gate);
 	}
+	session->reach.seconds = seconds;
 	if (r < 0)
 		sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	return 0;

@@ -244,7 +244,7 @@ static int attach_found(struct weave *weave, const struct binary *binary, const 
 static int weave_joinpoints(struct weave *weave, const struct binary *binary, const struct found *found, struct why *why)
 {
 	_cleanup_free_ uint16_t *advices = calloc(found->n, sizeof(*advices));
-	uint32_t first = 0;
+	uint32_t first = 0, n_before = labels_count(weave->labels);
 	int r;
 
 	if (!advices)
@@ -252,8 +252,10 @@ static int weave_joinpoints(struct weave *weave, const struct binary *binary, co
 	r = take_functions(weave, found->n, why);
 	if (r >= 0)
 		r = advise_joinpoints(weave, found, &first, advices, why);
+	weave->n_under_way = labels_count(weave->labels) - n_before;
 	if (r >= 0)
 		r = attach_found(weave, binary, found, first, advices, why);
+	weave->n_under_way = 0;
 	if (r >= 0)
 		r = touch_woven(weave, binary, found, why);
 	return r < 0 ? r : cost_table_add(weave->costs, found->joinpoints, found->n, first);

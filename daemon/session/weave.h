@@ -46,6 +46,7 @@ struct weave {
 	struct why refusal; /* why the first file that was not understood was not */
 	struct strings paths; /* of those, for the search of near names */
 	uint64_t n_binaries;  /* in which something was woven */
+	uint32_t n_under_way; /* functions that have labels, and no probes yet */
 	struct capture_report *reports; /* of each aspect: what could not be captured */
 	size_t n_rejected;    /* functions that are selected and cannot be probed, or not as they have to be, */
 	struct why rejection; /* and why the first one is among them */

@@ -13,6 +13,8 @@
 
 #include "binary/loader.h"
 #include "binary/process.h"
+#include "binary/rights.h"
+#include "binary/root.h"
 #include "binary/view.h"
 #include "probe/attach_scope.h"
 
@@ -70,15 +72,18 @@ static int search_words(const struct loader_context *context, const char *argume
 	return r;
 }
 
-/* What the kernel ignores of a script. */
+/* Of what is the user's to read: of all else it is told that it is not. The kernel ignores such rights of a script. */
 static int check_program(const struct loader_context *context, const char *program, const char *word, struct why *why)
 {
-	char path[PATH_MAX];
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
 
 	if (!context->rights || loader_is_script(context, program) == 1)
 		return 0;
-	snprintf(path, sizeof(path), "%s%s", context->root, program);
-	if (rights_check_program(context->rights, path) != -EPERM)
+	fd = root_open(context->root, program);
+	if (fd >= 0 && root_path(context->root, program, &path) == -ENOMEM)
+		return -ENOMEM;
+	if (!path || rights_check_file(context->rights, fd, path) < 0 || rights_check_program(context->rights, fd) != -EPERM)
 		return 0;
 	return why_say(why, -EPERM,
 		       "the command '%s' is made to run with other rights than yours (set-uid, set-gid or capabilities): it is not yours to "

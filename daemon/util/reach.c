@@ -10,9 +10,9 @@
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -24,17 +24,20 @@
 
 #define AT_ONCE_MS 2
 #define SECONDS_ONCE_LATE 1
-#define MAX_STUCK 64 /* helpers that nobody waits for */
+#define MAX_LATE 64 /* of a thread: as many helpers may be stuck for it */
 
-enum question { ASK_OPEN, ASK_STAT, ASK_READLINK };
+enum question { ASK_OPEN, ASK_STAT, ASK_READLINK, ASK_READ };
 
 struct errand {
 	enum question question;
 	char path[PATH_MAX];
 	int flags;
+	int fd; /* to read from: the errand's own */
+	size_t size;
+	off_t offset;
 	ssize_t answer; /* or -errno */
 	struct stat status;
-	char target[PATH_MAX];
+	char data[PATH_MAX];
 };
 
 struct helper {
@@ -45,11 +48,10 @@ struct helper {
 	struct errand errand; /* the helper's while it has one, else of who asks */
 };
 
-static atomic_int n_stuck;
-
 static _Thread_local const struct reach_limit *limit;
 static _Thread_local struct helper *own_helper;
-static _Thread_local bool was_late;
+static _Thread_local char *late[MAX_LATE]; /* what did not answer */
+static _Thread_local size_t n_late;
 
 static ssize_t ask(struct errand *errand)
 {
@@ -63,10 +65,16 @@ static ssize_t ask(struct errand *errand)
 		r = stat(errand->path, &errand->status);
 		break;
 	case ASK_READLINK:
-		r = readlink(errand->path, errand->target, sizeof(errand->target));
+		r = readlink(errand->path, errand->data, sizeof(errand->data));
+		break;
+	case ASK_READ:
+		r = pread(errand->fd, errand->data, errand->size, errand->offset);
 		break;
 	}
-	return r < 0 ? -errno : r;
+	r = r < 0 ? -errno : r;
+	if (errand->question == ASK_READ)
+		close(errand->fd);
+	return r;
 }
 
 static void helper_free(struct helper *helper)
@@ -114,7 +122,6 @@ static void *help(void *userdata)
 			continue;
 		if (helper->errand.question == ASK_OPEN && helper->errand.answer >= 0)
 			close(helper->errand.answer);
-		n_stuck--;
 		break;
 	}
 	helper_free(helper);
@@ -157,8 +164,6 @@ static bool give_up(struct helper *helper)
 
 	pthread_mutex_lock(&helper->lock);
 	is_late = helper->is_left = helper->has_errand;
-	if (is_late)
-		n_stuck++;
 	pthread_mutex_unlock(&helper->lock);
 	return is_late;
 }
@@ -166,15 +171,17 @@ static bool give_up(struct helper *helper)
 void reach_set_limit(const struct reach_limit *new_limit)
 {
 	limit = new_limit;
-	was_late = false;
+	while (n_late)
+		free(late[--n_late]);
 	if (own_helper)
 		let_go(take_ptr(own_helper));
 }
 
-/* 1: answered; 0: not yet; or -ECANCELED. */
+/* 1: answered; 0: not yet; or -ECANCELED. What comes at once comes also to who is told to stop. */
 static int wait_ms(const struct helper *helper, int ms)
 {
-	struct pollfd fds[] = { { .fd = helper->answered_fd, .events = POLLIN }, { .fd = limit->stop_fd, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = helper->answered_fd, .events = POLLIN },
+				{ .fd = ms > AT_ONCE_MS ? limit->stop_fd : -1, .events = POLLIN } };
 
 	if (poll(fds, ARRAY_SIZE(fds), ms) < 0)
 		return errno == EINTR ? 0 : -errno;
@@ -183,14 +190,14 @@ static int wait_ms(const struct helper *helper, int ms)
 
 static int wait_long(const struct helper *helper)
 {
-	unsigned int seconds = was_late && limit->seconds > SECONDS_ONCE_LATE ? SECONDS_ONCE_LATE : limit->seconds;
+	unsigned int seconds = n_late && limit->seconds > SECONDS_ONCE_LATE ? SECONDS_ONCE_LATE : limit->seconds;
 	uint64_t end_ns = clock_now_ns(CLOCK_MONOTONIC) + seconds * 1000000000ULL, now_ns;
 	int r = 0;
 
 	if (limit->pause)
 		limit->pause();
 	while (r == 0 && (now_ns = clock_now_ns(CLOCK_MONOTONIC)) < end_ns)
-		r = wait_ms(helper, (end_ns - now_ns) / 1000000 + 1);
+		r = wait_ms(helper, (end_ns - now_ns) / 1000000 + AT_ONCE_MS + 1);
 	if (limit->resume)
 		limit->resume();
 	return r == 0 ? -ETIMEDOUT : r;
@@ -210,12 +217,9 @@ static int wait_for_answer(struct helper *helper)
 	return 0;
 }
 
-static void begin(struct helper *helper, enum question question, const char *path, int flags)
+static void begin(struct helper *helper)
 {
 	pthread_mutex_lock(&helper->lock);
-	helper->errand.question = question;
-	helper->errand.flags = flags;
-	strcpy(helper->errand.path, path);
 	helper->has_errand = true;
 	pthread_cond_signal(&helper->asked);
 	pthread_mutex_unlock(&helper->lock);
@@ -223,25 +227,62 @@ static void begin(struct helper *helper, enum question question, const char *pat
 
 static void note_late(const char *path)
 {
-	was_late = true;
+	late[n_late] = strdup(path);
+	if (late[n_late])
+		n_late++;
 	if (limit->late_fn)
 		limit->late_fn(path, limit->userdata);
+	if (limit->late_fn && n_late == MAX_LATE)
+		limit->late_fn(NULL, limit->userdata);
 }
 
-/* Returns the errand with its answer, the caller's until the next one; or -errno. */
-static int have_asked(enum question question, const char *path, int flags, const struct errand **ret_errand)
+static size_t folder_length(const char *path)
 {
-	int r = 0;
+	const char *slash = strrchr(path, '/');
 
+	return slash ? (size_t)(slash + 1 - path) : 0;
+}
+
+/* Or to be where two others were. One alone may be where another file system begins. */
+static bool is_known_to_be_late(const char *path)
+{
+	size_t folder = folder_length(path), n_beside = 0;
+
+	for (size_t i = 0; i < n_late; i++) {
+		size_t length = strlen(late[i]);
+
+		if (strncmp(path, late[i], length) == 0 && (path[length] == '/' || !path[length]))
+			return true;
+		n_beside += folder_length(late[i]) == folder && strncmp(path, late[i], folder) == 0;
+	}
+	return n_beside >= 2 || n_late == MAX_LATE;
+}
+
+/* The errand that is to be filled in, of a helper that has none; NULL: r says why. */
+static struct errand *begin_errand(enum question question, const char *path, int *r)
+{
+	*r = 0;
 	if (strlen(path) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	if (n_stuck >= MAX_STUCK)
-		return -ETIMEDOUT;
-	if (!own_helper)
-		r = helper_new(&own_helper);
-	if (r < 0)
-		return r;
-	begin(own_helper, question, path, flags);
+		*r = -ENAMETOOLONG;
+	else if (is_known_to_be_late(path))
+		*r = -ETIMEDOUT;
+	else if (!own_helper)
+		*r = helper_new(&own_helper);
+	if (*r < 0)
+		return NULL;
+	own_helper->errand.question = question;
+	strcpy(own_helper->errand.path, path);
+	return &own_helper->errand;
+}
+
+/* 0: it has its answer, and is the caller's until the next one. */
+static int have_asked(void)
+{
+	char path[PATH_MAX];
+	int r;
+
+	strcpy(path, own_helper->errand.path); /* what is given up is the helper's */
+	begin(own_helper);
 	r = wait_for_answer(own_helper);
 	if (r < 0)
 		own_helper = NULL; /* who frees itself */
@@ -249,39 +290,55 @@ static int have_asked(enum question question, const char *path, int flags, const
 		note_late(path);
 	if (r < 0)
 		return r;
-	*ret_errand = &own_helper->errand;
 	return own_helper->errand.answer < 0 ? own_helper->errand.answer : 0;
 }
 
 int reach_open(const char *path, int flags)
 {
-	const struct errand *errand;
+	struct errand *errand;
 	int r;
 
 	if (!limit) {
 		r = open(path, flags);
 		return r < 0 ? -errno : r;
 	}
-	r = have_asked(ASK_OPEN, path, flags, &errand);
+	errand = begin_errand(ASK_OPEN, path, &r);
+	if (!errand)
+		return r;
+	errand->flags = flags;
+	r = have_asked();
 	return r < 0 ? r : (int)errand->answer;
 }
 
 int reach_stat(const char *path, struct stat *ret_status)
 {
-	const struct errand *errand;
+	struct errand *errand;
 	int r;
 
 	if (!limit)
 		return stat(path, ret_status) < 0 ? -errno : 0;
-	r = have_asked(ASK_STAT, path, 0, &errand);
+	errand = begin_errand(ASK_STAT, path, &r);
+	if (!errand)
+		return r;
+	r = have_asked();
 	if (r >= 0)
 		*ret_status = errand->status;
 	return r;
 }
 
+static ssize_t take_data(const struct errand *errand, void *buffer, size_t size)
+{
+	size_t n = errand->answer;
+
+	if (n > size)
+		n = size;
+	memcpy(buffer, errand->data, n);
+	return n;
+}
+
 ssize_t reach_readlink(const char *path, char *target, size_t size)
 {
-	const struct errand *errand;
+	struct errand *errand;
 	ssize_t n;
 	int r;
 
@@ -289,10 +346,44 @@ ssize_t reach_readlink(const char *path, char *target, size_t size)
 		n = readlink(path, target, size);
 		return n < 0 ? -errno : n;
 	}
-	r = have_asked(ASK_READLINK, path, 0, &errand);
-	if (r < 0)
+	errand = begin_errand(ASK_READLINK, path, &r);
+	if (!errand)
 		return r;
-	n = (size_t)errand->answer < size ? errand->answer : (ssize_t)size;
-	memcpy(target, errand->target, n);
-	return n;
+	r = have_asked();
+	return r < 0 ? r : take_data(errand, target, size);
+}
+
+/* For who is told of it. */
+static void find_path(int fd, char path[PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, PATH_MAX - 1);
+	path[n > 0 ? n : 0] = '\0';
+}
+
+ssize_t reach_read(int fd, void *buffer, size_t size, off_t offset)
+{
+	char path[PATH_MAX];
+	struct errand *errand;
+	ssize_t n;
+	int r;
+
+	if (!limit) {
+		n = pread(fd, buffer, size, offset);
+		return n < 0 ? -errno : n;
+	}
+	find_path(fd, path);
+	errand = begin_errand(ASK_READ, path, &r);
+	if (!errand)
+		return r;
+	errand->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (errand->fd < 0)
+		return -errno;
+	errand->size = size < sizeof(errand->data) ? size : sizeof(errand->data);
+	errand->offset = offset;
+	r = have_asked();
+	return r < 0 ? r : take_data(errand, buffer, size);
 }

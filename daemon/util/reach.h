@@ -16,20 +16,24 @@ struct reach_limit {
 	unsigned int seconds;
 	int stop_fd; /* when it can be read, nothing is waited for any more; or -1 */
 	void (*pause)(void), (*resume)(void); /* called around a wait that is not over at once; or both NULL */
-	/* Called for what did not answer. */
+	/* Called for what did not answer; with NULL when so much did not that nothing is asked for any more. */
 	void (*late_fn)(const char *path, void *userdata);
 	void *userdata;
 };
 
 /*
  * Of the calling thread, from now on; NULL: none. Borrowed while it is set. After one file that did not answer, each other has one
- * second.
+ * second; after two in a folder, none there is asked for.
  */
 void reach_set_limit(const struct reach_limit *limit);
 
-/* As open(), stat() and readlink(), but for -errno. -ETIMEDOUT: no answer; -ECANCELED: stopped. */
+/*
+ * As open(), stat(), readlink() and pread(), but for -errno, and that less may be read than there is: 0 is the end. -ETIMEDOUT: no
+ * answer; -ECANCELED: stopped.
+ */
 int reach_open(const char *path, int flags);
 int reach_stat(const char *path, struct stat *ret_status);
 ssize_t reach_readlink(const char *path, char *target, size_t size);
+ssize_t reach_read(int fd, void *buffer, size_t size, off_t offset);
 
 #endif

@@ -36,7 +36,7 @@ static void resume_once(void)
 
 static void note_late(const char *path, void *userdata)
 {
-	assert_string_equal(path, pipe_path);
+	assert_memory_equal(path, pipe_path, strlen(pipe_path));
 	assert_ptr_equal(userdata, &n_late);
 	n_late++;
 }
@@ -124,7 +124,10 @@ static void files_are_as_they_are(void **state)
 		reach_set_limit(limits[i]);
 		fd = reach_open(file_path, O_RDONLY | O_CLOEXEC);
 		assert_true(fd >= 0);
-		assert_int_equal(read(fd, target, 9), 5);
+		assert_int_equal(reach_read(fd, target, sizeof(target), 2), 3);
+		assert_memory_equal(target, "345", 3);
+		assert_int_equal(reach_read(fd, target, 1, 0), 1);
+		assert_int_equal(reach_read(fd, target, 1, 5), 0);
 		assert_int_equal(reach_stat(file_path, &status), 0);
 		assert_int_equal(status.st_size, 5);
 		assert_int_equal(reach_readlink(link, target, sizeof(target)), strlen(file_path));
@@ -155,6 +158,10 @@ static void what_does_not_answer_is_given_up_and_leaves_nothing(void **state)
 	assert_int_equal(n_resumes, 1);
 	assert_int_equal(n_late, 1);
 	assert_int_equal(reach_stat(file_path, &status), 0); /* others do */
+	begin_ns = clock_now_ns(CLOCK_MONOTONIC);
+	assert_int_equal(reach_open(pipe_path, O_RDONLY | O_CLOEXEC), -ETIMEDOUT); /* as is known by now */
+	assert_in_range(clock_now_ns(CLOCK_MONOTONIC) - begin_ns, 0, 900000000ULL);
+	assert_int_equal(n_late, 1);
 	reach_set_limit(NULL);
 	assert_becomes(count_helpers, 1); /* who still waits */
 	writer = open(pipe_path, O_WRONLY | O_CLOEXEC); /* the answer, which nobody wants any more */
@@ -163,10 +170,36 @@ static void what_does_not_answer_is_given_up_and_leaves_nothing(void **state)
 	assert_becomes(count_fds, n_fds + 1);
 }
 
+static void a_folder_in_which_two_did_not_answer_is_left_alone(void **state)
+{
+	_cleanup_close_ int writer = -1, second_writer = -1;
+	char second[96];
+	struct stat status;
+
+	(void)state;
+	snprintf(second, sizeof(second), "%s2", pipe_path);
+	assert_int_equal(mkfifo(second, 0600), 0);
+	n_late = 0;
+	reach_set_limit(&one_second);
+	assert_int_equal(reach_open(pipe_path, O_RDONLY | O_CLOEXEC), -ETIMEDOUT);
+	assert_int_equal(reach_open(second, O_RDONLY | O_CLOEXEC), -ETIMEDOUT);
+	assert_int_equal(reach_stat(file_path, &status), -ETIMEDOUT);
+	assert_int_equal(reach_stat(folder, &status), 0);
+	assert_int_equal(n_late, 2);
+	reach_set_limit(&one_second); /* begins anew */
+	assert_int_equal(reach_stat(file_path, &status), 0);
+	reach_set_limit(NULL);
+	writer = open(pipe_path, O_WRONLY | O_CLOEXEC);
+	second_writer = open(second, O_WRONLY | O_CLOEXEC);
+	assert_becomes(count_helpers, 0);
+	assert_int_equal(unlink(second), 0);
+}
+
 static void who_is_told_to_stop_does_not_wait(void **state)
 {
 	struct reach_limit limit = one_second;
 	_cleanup_close_ int stop_fd = eventfd(1, EFD_CLOEXEC), writer = -1;
+	struct stat status;
 
 	(void)state;
 	limit.seconds = 3600;
@@ -175,6 +208,7 @@ static void who_is_told_to_stop_does_not_wait(void **state)
 	reach_set_limit(&limit);
 	assert_int_equal(reach_open(pipe_path, O_RDONLY | O_CLOEXEC), -ECANCELED);
 	assert_int_equal(n_late, 0);
+	assert_int_equal(reach_stat(file_path, &status), 0); /* that is no wait */
 	reach_set_limit(NULL);
 	writer = open(pipe_path, O_WRONLY | O_CLOEXEC);
 	assert_becomes(count_helpers, 0);
@@ -185,6 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_are_as_they_are),
 		cmocka_unit_test(what_does_not_answer_is_given_up_and_leaves_nothing),
+		cmocka_unit_test(a_folder_in_which_two_did_not_answer_is_left_alone),
 		cmocka_unit_test(who_is_told_to_stop_does_not_wait),
 	};
 

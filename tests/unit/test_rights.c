@@ -187,9 +187,11 @@ static void lists_grant_what_their_mask_leaves(void **state)
 static int check_program(const struct fixture *fixture, mode_t mode, uid_t uid, gid_t gid)
 {
 	const struct rights rights = {.uid = uid, .gid = gid};
+	_cleanup_close_ int fd = open(fixture->file, O_RDONLY | O_CLOEXEC);
 
+	assert_true(fd >= 0);
 	assert_int_equal(chmod(fixture->file, mode), 0);
-	return rights_check_program(&rights, fixture->file);
+	return rights_check_program(&rights, fd);
 }
 
 static void a_program_that_gives_other_rights_is_told_from_one_that_does_not(void **state)
