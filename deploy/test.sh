@@ -21,7 +21,8 @@ for preset in sanitize tsan release; do
 	cmake --build --preset "$preset"
 done
 
-late='^(bpf|e2e|kernels)$'
+late='bpf|e2e|kernels'
+beside='unit|fuzz|truth' # which may run beside each other
 status=0
 failures=
 
@@ -39,7 +40,8 @@ run_ctest() {
 
 run_ctest ctest --preset sanitize "$@"
 run_ctest "${root[@]}" ctest --preset tsan "$@"
-run_ctest "${root[@]}" ctest --preset release --label-exclude "$late" "$@"
-run_ctest "${root[@]}" ctest --preset release --label-regex "$late" --repeat until-pass:2 "$@"
+run_ctest "${root[@]}" ctest --preset release --label-regex "^($beside)$" --parallel 2 "$@"
+run_ctest "${root[@]}" ctest --preset release --label-exclude "^($beside|$late)$" "$@"
+run_ctest "${root[@]}" ctest --preset release --label-regex "^($late)$" --repeat until-pass:2 "$@"
 printf '%s' "$failures"
 exit "$status"

@@ -13,7 +13,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import TestCase, main, perfflow, target, wait_for  # noqa: E402
+from perfflow import TestCase, main, perfflow, target  # noqa: E402
 
 KERNEL = os.environ.get("PERFFLOW_KERNEL")
 TOO_OLD = "this kernel lacks BPF attach cookies (Linux 5.15 is needed)"
@@ -68,10 +68,10 @@ class Kernel(TestCase):
         functions = re.search(r"of ([\d,]+) functions", ran.err)
         self.assertGreaterEqual(int(functions[1].replace(",", "")) if functions else 0, 1000, ran)
         self.assertTrue(left, "either nobody removes the probes, or the command has waited for it")
-        wait_for("the end of the removal", lambda: not left & removers(), 600)
-        ended, removed = float(ran.out), time.monotonic()
-        print(f"perfflow was back {back - ended:.1f} s after the program, its probes were removed {removed - ended:.1f} s after it", flush=True)
-        self.assertLess(back - ended, (removed - ended) / 2)
+        waited = back - float(ran.out)
+        print(f"perfflow was back {waited:.1f} s after the program", flush=True)
+        time.sleep(2 * waited + 5)  # the removal takes minutes
+        self.assertTrue(left & removers(), "the removal has ended already")
 
 
 if __name__ == "__main__":
