@@ -196,7 +196,7 @@ static int find_joinpoints(struct match *match, struct why *why)
 		r = binary_open(match->paths.items[i], &binary, was_asked_for ? why : &ignored);
 		if (r == 0)
 			binary->distrust = distrust || binary->is_program ? distrust : library_distrust;
-		if (r == 0 && match->tells_left_out && is_passed_over(match, binary))
+		if (r == 0 && match->options->explain && is_passed_over(match, binary))
 			r = strings_printf(&match->skipped, "'%s' is left out: a dynamic linker is looked into only where a pattern names it",
 					   match->paths.items[i]);
 		if (r == 0 && is_wanted(match, binary))
