@@ -305,7 +305,7 @@ enum pf_counter {
 	PF_LOST_NO_THREAD_STATE = 2, /* calls of threads for which the kernel gave no memory */
 	PF_LOST_NO_PROCESS = 3,	    /* processes that did not fit into the table */
 	PF_LOST_ITEMS = 4,	    /* spans and marks sent without their arguments, metrics or stack: no room in the thread's state */
-	PF_LOST_OVER_RATE = 5,	    /* records beyond what the session may send in a second */
+	PF_LOST_OVER_RATE = 5,	    /* records beyond what the user's sessions may send in a second */
 	PF_N_LOSSES = 6,
 	PF_COUNT_ENTERED_BEFORE = 6, /* returns from calls that had begun before the session */
 	PF_COUNT_SHORT = 7,	    /* spans shorter than min= */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# All benchmarks, one after another, and at last the ten minutes of soak.py: the tables of the README. Needs root, and a machine that has nothing else to do.
+# All benchmarks, one after another: the tables of the README and the docs; at last the ten minutes of soak.py. Needs root, and a
+# machine that has nothing else to do.
 #
 #     tests/bench/run.sh
 set -euo pipefail

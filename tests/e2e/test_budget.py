@@ -92,7 +92,7 @@ class Budget(TestCase):
         # each of their pauses is in the ledger
         summary = trace.summary()
         self.assertEqual(summary["pauses"], names(trace).count("paused"))
-        self.assertEqual({e["function"] for e in ledger(trace, "paused")}, paused)
+        self.assertEqual({e["function"] for e in trace.ledger("paused")}, paused)
 
     def test_each_step_is_told_and_is_in_the_trace_and_when_it_is_calm_the_function_is_traced_again(self):
         output = self.folder / "trace.json"

@@ -2,15 +2,23 @@
 /*
  * requests HOW... - work that begins in one function and thread and ends in another
  *
- * workers   32 requests: submit(request, number) in the main thread, complete(request) in one of 4
- * threads any       8 requests: submit() in the main thread, then wait_any(), which returns the
- * request that is complete handles   8 requests by small numbers that come again: begin(handle),
- * end(handle), each handle in use twice at a time lost      3 requests that are submitted and never
- * completed, 2 that are completed without being submitted thread    in 4 threads 5 times:
- * by_thread(), which rests for 1 ms leaves    4 threads that end inside of by_thread() processes 2
- * children at once, each 10 requests at one address: submit() and complete() launched  8 requests
- * by what launch() returns in the main thread; in one of 4 threads poll_once(), twice, and await() take
- * it jumps     launch() is left by a longjmp, called again, and the process ends inside of a third
+ * workers: 32 requests, submit(request, number) in the main thread, complete(request) in one of 4 threads
+ *
+ * any: 8 requests, submit() in the main thread, then wait_any(), which returns the request that is complete
+ *
+ * handles: 8 requests by small numbers that come again, begin(handle), end(handle), each handle in use twice at a time
+ *
+ * lost: 3 requests that are submitted and never completed, 2 that are completed without being submitted
+ *
+ * thread: in 4 threads 5 times by_thread(), which rests for 1 ms
+ *
+ * leaves: 4 threads that end inside of by_thread()
+ *
+ * processes: 2 children at once, each 10 requests at one address, submit() and complete()
+ *
+ * launched: 8 requests by what launch() returns in the main thread; in one of 4 threads poll_once(), twice, and await() take it
+ *
+ * jumps: launch() is left by a longjmp, called again, and the process ends inside of a third
  *
  * Of each request of `workers`, `any`, `handles` and `launched` a line when it is complete: how, its
  * id, and when it began and ended, nanoseconds of the boot clock taken inside of the functions.
