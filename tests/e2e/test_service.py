@@ -292,7 +292,7 @@ class OtherClients(WithService):
                 if error.startswith("io.perfflow"):
                     self.assertTrue(reply["parameters"]["message"])
         self.assertEqual(connection.call("com.example.Method")["error"], "org.varlink.service.InterfaceNotFound")
-        self.assertServes()
+        self.assertServes(connections=1)
 
     def test_start_with_more_answers_when_it_is_armed_and_at_the_end(self):
         program = self.follows()

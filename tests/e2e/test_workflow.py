@@ -232,7 +232,7 @@ class Workflow(TestCase):
         self.assertEqual(states, [{"n": len(named(trace, "T"))}])
         self.assertEqual(sched, [{"n": len(named(trace, "T", "Running"))}])
         self.assertEqual({row["name"]: row["n"] for row in flows},
-                         {name: len(arrows(trace, name)) for name in ("fork", "clone", "wakes")})
+                         {name: len(arrows(trace, name)) for name in ("fork", "clone", "exec", "wakes")})
         self.assertEqual(statements, [{"n": 1 + 2 * RUNS}])
 
 
