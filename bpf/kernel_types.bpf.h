@@ -236,6 +236,7 @@ struct task_struct {
 	struct task_io_accounting ioac;
 	struct css_set *cgroups;
 	const struct cred *cred, *real_cred;
+	struct bpf_local_storage *bpf_storage;
 } __kernel_type;
 
 struct rq {

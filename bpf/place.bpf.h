@@ -20,11 +20,14 @@ static __always_inline struct pf_thread *place_find(const struct pf_thread *own)
 	return bpf_map_lookup_elem(&places, &place);
 }
 
-/* NULL where it has none yet. */
+/* NULL where it has none yet: of most that the scheduler's hook asks for, and a look tells that of those with which nothing is kept. */
 static __always_inline struct pf_thread *thread_of(struct task_struct *task)
 {
-	struct pf_thread *own = bpf_task_storage_get(&threads, task, NULL, 0);
+	struct pf_thread *own;
 
+	if (!task->bpf_storage)
+		return NULL;
+	own = bpf_task_storage_get(&threads, task, NULL, 0);
 	return own && own->place ? place_find(own) : own;
 }
 
