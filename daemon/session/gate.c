@@ -78,45 +78,59 @@ struct held { /* a process that waits for the daemon's word */
 	uint64_t until_ms;
 };
 
-static void hold_or_allow(const struct fanotify_event_metadata *event, struct held *held, size_t *n_held, size_t n_max)
+struct waiting { /* in the order in which they came, which is that of the daemon's words */
+	struct held held[64];
+	size_t n;
+	size_t n_words_late; /* for those that have passed since their time was up */
+};
+
+/* Nobody is held for a daemon that is behind with others. */
+static void hold_or_allow(struct waiting *waiting, const struct fanotify_event_metadata *event)
 {
 	if (event->fd < 0)
 		return;
-	if (*n_held == n_max || !is_in_scope(event->pid) || ask(event->pid, event->fd) < 0) {
+	if (waiting->n == ARRAY_SIZE(waiting->held) || waiting->n_words_late || !is_in_scope(event->pid) ||
+	    ask(event->pid, event->fd) < 0) {
 		allow(event->fd);
 		return;
 	}
-	held[(*n_held)++] = (struct held){ .file = event->fd, .until_ms = now_ms() + HOLD_MS };
+	waiting->held[waiting->n++] = (struct held){ .file = event->fd, .until_ms = now_ms() + HOLD_MS };
 }
 
-static void let_pass(struct held *held, size_t *n_held, size_t n)
+static void let_pass(struct waiting *waiting, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		allow(held[i].file);
-	*n_held -= n;
-	memmove(held, held + n, *n_held * sizeof(*held));
+		allow(waiting->held[i].file);
+	waiting->n -= n;
+	memmove(waiting->held, waiting->held + n, waiting->n * sizeof(*waiting->held));
 }
 
-static size_t count_overdue(const struct held *held, size_t n_held)
+/* A late word lets nobody else pass. */
+static void take_words(struct waiting *waiting, size_t n)
+{
+	size_t n_late = n < waiting->n_words_late ? n : waiting->n_words_late;
+
+	waiting->n_words_late -= n_late;
+	n -= n_late;
+	let_pass(waiting, n < waiting->n ? n : waiting->n);
+}
+
+static void let_overdue_pass(struct waiting *waiting)
 {
 	uint64_t now = now_ms();
 	size_t n = 0;
 
-	while (n < n_held && held[n].until_ms <= now)
+	while (n < waiting->n && waiting->held[n].until_ms <= now)
 		n++;
-	return n;
+	let_pass(waiting, n);
+	waiting->n_words_late += n;
 }
 
-/*
- * The keeper. Those who wait are answered in the order in which they came, which is the order of the daemon's words. A word
- * that comes after its time was up would let the next one pass early, so from the first that is overdue all pass.
- */
+/* The keeper. */
 static void keep(void)
 {
 	struct fanotify_event_metadata events[64];
-	struct held held[64];
-	size_t n_held = 0;
-	bool answers_count = true;
+	struct waiting waiting = {};
 
 	for (;;) {
 		struct pollfd fds[] = { { .fd = KEEPER_EVENTS, .events = POLLIN },
@@ -124,25 +138,22 @@ static void keep(void)
 		char words[64];
 		ssize_t n;
 
-		if (poll(fds, 2, n_held ? 100 : -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, waiting.n ? 100 : -1) < 0 && errno != EINTR)
 			return;
 		if (fds[1].revents) {
 			n = recv(KEEPER_SOCKET, words, sizeof(words), MSG_DONTWAIT);
 			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 				return;
-			if (n > 0 && answers_count)
-				let_pass(held, &n_held, (size_t)n < n_held ? (size_t)n : n_held);
+			if (n > 0)
+				take_words(&waiting, n);
 		}
-		if (count_overdue(held, n_held)) {
-			answers_count = false;
-			let_pass(held, &n_held, n_held);
-		}
+		let_overdue_pass(&waiting);
 		if (!(fds[0].revents & POLLIN))
 			continue;
 		n = read(KEEPER_EVENTS, events, sizeof(events));
 		for (struct fanotify_event_metadata *event = events; n > 0 && FAN_EVENT_OK(event, n);
 		     event = FAN_EVENT_NEXT(event, n))
-			hold_or_allow(event, held, &n_held, answers_count ? 64 : 0);
+			hold_or_allow(&waiting, event);
 	}
 }
 

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import stat
 import struct
@@ -17,8 +18,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, boot_us, bpf_held, links, main, perfflow, run,  # noqa: E402
-                      target, wait_for)
+from perfflow import (PERFFLOW, PERFFLOWD, Service, TestCase, Trace, boot_us, bpf_held, children, links, main, perfflow,  # noqa: E402
+                      run, target, wait_for)
 from test_users import CONFIG, STRANGER, ConfiguredService, WithUsers  # noqa: E402
 
 WORK = "churn:work"
@@ -306,6 +307,25 @@ class Others(Faults):
         wait_for("the end of the trace", lambda: Trace(self.folder / "t.json").is_whole)
         self.assertEqual(Trace(self.folder / "t.json").summary()["reason"], "client gone")
         self.end_beating(program)
+
+    def test_a_daemon_that_hung_for_a_while_holds_programs_until_they_are_woven_again(self):
+        """Its late answer for one that has gone on is not taken for that of the next."""
+        for i in range(20):  # each is to be woven anew
+            shutil.copy(self.churn, self.folder / f"churn{i}")
+        script = 'echo ready; until [ -e "$1/go" ]; do sleep 0.05; done; for p in "$1"/churn*; do "$p" "$1/counts" calls 10; done'
+        client = self.start([PERFFLOW, "run", "--allow-empty", "-p", "churn*:work", "-o", self.folder / "t.json", "--", "sh", "-c", script,
+                             "sh", self.folder.path])
+        client.read_until("ready")
+        daemon, = children(client.pid, "perfflowd")
+        os.kill(daemon, signal.SIGSTOP)
+        time.sleep(3)  # longer than a program is held
+        os.kill(daemon, signal.SIGCONT)
+        time.sleep(1)
+        put(self.folder / "go", "")
+        ran = client.finish()
+        self.assertEqual(ran.out.count("done"), 20, ran)
+        trace = Trace(self.folder / "t.json")
+        self.assertEqual((trace.count("work"), trace.ledger("late_weaving")), (200, []))
 
     def test_a_pipe_that_closes(self):
         client = self.start(["sh", "-c", '"$@" | head -n 20 >/dev/null', "sh", PERFFLOW, "run", "-p", WORK, "-o", "-", "--",
