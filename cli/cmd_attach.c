@@ -148,13 +148,18 @@ static int attach_traced(const struct attach_options *options, struct client *cl
 		report("cannot find '%s': %s", options->binary, strerror(errno));
 		return EXIT_FAILURE;
 	}
+	r = trace_open(&trace, &options->trace, &why);
+	if (r < 0) {
+		report("%s", why_text(&why, r));
+		return EXIT_FAILURE;
+	}
 	signal_fd = take_signals(&old_mask);
 	if (signal_fd < 0) {
 		report("cannot watch for signals: %s", why_text(NULL, signal_fd));
 		return EXIT_FAILURE;
 	}
 
-	r = trace_start(&trace, &options->trace, client, describe_scope(options, path),
+	r = trace_start(&trace, client, describe_scope(options, path),
 			options->pid ? (pid_t)options->pid : getpid(), &why);
 	if (r < 0) {
 		report("%s", why_text(&why, r));

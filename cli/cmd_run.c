@@ -59,6 +59,8 @@ struct run {
 
 static void run_done(struct run *run)
 {
+	trace_done(&run->trace);
+	client_free(run->client);
 	trace_options_done(&run->options);
 	python_environment_done(&run->python);
 	closep(&run->signal_fd);
@@ -307,6 +309,8 @@ static int run_traced(struct run *run)
 	r = python_environment_make(&run->options.aspects, &run->python, &why);
 	if (r == 0)
 		r = client_connect(run->options.socket_path, true, &run->client, &why);
+	if (r == 0)
+		r = trace_open(&run->trace, &run->options, &why);
 	if (r < 0) {
 		report("%s", why_text(&why, r));
 		return EXIT_PERFFLOW;
@@ -319,13 +323,11 @@ static int run_traced(struct run *run)
 		return EXIT_PERFFLOW;
 	}
 
-	r = trace_start(&run->trace, &run->options, run->client, describe_scope(run), run->pid,
-			&why);
+	r = trace_start(&run->trace, run->client, describe_scope(run), run->pid, &why);
 	if (r < 0)
 		report("%s", why_text(&why, r));
 	status = r < 0 ? EXIT_PERFFLOW : run_loop(run);
 	reap_command(run);
-	trace_done(&run->trace);
 
 	return status;
 }
@@ -358,20 +360,16 @@ static int parse_arguments(struct run *run, int argc, char **argv)
 
 static int run_run(int argc, char **argv)
 {
-	_cleanup_(run_done) struct run run = {.signal_fd = -1, .go_fd = -1, .error_fd = -1};
+	_cleanup_(run_done) struct run run = {
+		.trace = {.fd = -1, .files_fd = -1, .pieces_fd = -1}, .signal_fd = -1, .go_fd = -1, .error_fd = -1};
 	int r, status;
 
 	r = parse_arguments(&run, argc, argv);
 	if (r != 0)
 		return r > 0 ? EXIT_SUCCESS : EXIT_PERFFLOW;
 	status = check_command(&run);
-	if (status != 0)
-		return status;
 
-	status = run_traced(&run);
-	client_free(run.client);
-
-	return status;
+	return status != 0 ? status : run_traced(&run);
 }
 
 const struct command command_run = {
@@ -381,6 +379,7 @@ const struct command command_run = {
 	.details = TRACE_OPTION_HELP
 	"\n"
 	"With -o - what the command prints goes to standard error.\n"
+	"The trace ends with the command: what that leaves running goes on untraced.\n"
 	"The exit status is the command's, and 128+N if signal N killed it; 127 if there is no\n"
 	"such command, 126 if it cannot be executed, 125 if perfflow failed before it ran.\n",
 	.run = run_run,

@@ -35,32 +35,48 @@ static const char *file_path(const struct trace *trace)
 	return trace->first_path ? trace->first_path : trace->path;
 }
 
-static int open_output(struct trace *trace, pid_t pid, struct why *why)
+/* name is taken. */
+static int open_file(struct trace *trace, char *name, struct why *why)
 {
-	const char *name = trace->options->output;
+	const char *path;
 	int r;
 
-	if (!name && trace->options->pfw)
-		return 0;
-	if (name && strcmp(name, "-") == 0) {
-		trace->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-		return trace->fd < 0 ? why_set(why, -errno, "cannot use the standard output") : 0;
-	}
-
-	if (name)
-		trace->path = strdup(name);
-	else if ((r = make_name(pid, &trace->path)) < 0)
-		return r;
-	if (!trace->path)
+	if (!name)
 		return -ENOMEM;
-
+	trace->path = name;
 	if (trace_options_rotate(trace->options) &&
 	    (r = pieces_name(trace->path, 1, &trace->first_path)) < 0)
 		return r;
 
-	name = file_path(trace);
-	trace->fd = pieces_open(name, &trace->is_new);
-	return trace->fd < 0 ? why_set(why, trace->fd, "cannot open '%s' for writing", name) : 0;
+	path = file_path(trace);
+	trace->fd = pieces_open(path, &trace->is_new);
+	return trace->fd < 0 ? why_set(why, trace->fd, "cannot open '%s' for writing", path) : 0;
+}
+
+int trace_open(struct trace *trace, const struct trace_options *options, struct why *why)
+{
+	*trace = (struct trace){.options = options,
+				.state = TRACE_FAILED,
+				.fd = -1,
+				.files_fd = -1,
+				.pieces_fd = -1};
+	if (!options->output)
+		return 0;
+	if (strcmp(options->output, "-") != 0)
+		return open_file(trace, strdup(options->output), why);
+	trace->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	return trace->fd < 0 ? why_set(why, -errno, "cannot use the standard output") : 0;
+}
+
+static int open_unnamed(struct trace *trace, pid_t pid, struct why *why)
+{
+	char *name;
+	int r;
+
+	if (trace->options->output || trace->options->pfw)
+		return 0;
+	r = make_name(pid, &name);
+	return r < 0 ? r : open_file(trace, name, why);
 }
 
 static bool is_compressed(const char *path)
@@ -141,19 +157,15 @@ static struct json_object *describe_start(const struct trace *trace, struct json
 	return parameters;
 }
 
-int trace_start(struct trace *trace, const struct trace_options *options, struct client *client,
-		struct json_object *scope, pid_t pid, struct why *why)
+int trace_start(struct trace *trace, struct client *client, struct json_object *scope, pid_t pid,
+		struct why *why)
 {
+	const struct trace_options *options = trace->options;
 	int fds[CLIENT_MAX_FDS], r;
 	size_t n_fds;
 
-	*trace = (struct trace){.options = options,
-				.client = client,
-				.state = TRACE_FAILED,
-				.fd = -1,
-				.files_fd = -1,
-				.pieces_fd = -1};
-	r = open_output(trace, pid, why);
+	trace->client = client;
+	r = open_unnamed(trace, pid, why);
 	if (r == 0 && trace->first_path)
 		r = pieces_start(trace->path, trace->fd, (unsigned int)options->keep, &trace->pieces_pid,
 				 &trace->pieces_fd, why);

@@ -35,11 +35,17 @@ struct trace {
 };
 
 /*
- * Opens the output, named after pid if the options name none, and asks for the session. With
- * PerfFlowAspect's files there is an output only if the options name one. scope is taken. On failure the reason is in why; trace_done() is due all the same.
+ * Opens the output if the options, which are borrowed, name one: a pipe that nobody reads is waited for, so the signals that end
+ * a program are not to be blocked yet. On failure the reason is in why. trace_done() is due in any case.
  */
-int trace_start(struct trace *trace, const struct trace_options *options, struct client *client,
-		struct json_object *scope, pid_t pid, struct why *why);
+int trace_open(struct trace *trace, const struct trace_options *options, struct why *why);
+
+/*
+ * Asks for the session, after the output was opened that the options do not name: it is named after pid, and with
+ * PerfFlowAspect's files there is none. scope is taken. On failure the reason is in why.
+ */
+int trace_start(struct trace *trace, struct client *client, struct json_object *scope, pid_t pid,
+		struct why *why);
 
 /* Takes the next reply, for which it waits, and sets the state. What went wrong is printed. */
 void trace_receive(struct trace *trace);

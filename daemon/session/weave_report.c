@@ -101,7 +101,7 @@ void weave_report(const struct weave *weave, const struct strings *aspects, stru
 {
 	for (size_t i = 0; i < weave->plan.n_aspects; i++)
 		if (!weave->matched[i])
-			warnings_add(warnings, "'%s' matched no function of any program that ran", aspects->items[i]);
+			warnings_add(warnings, "'%s' matched no function of any program that ran; 'perfflow match' lists what a program has", aspects->items[i]);
 	if (find_unfollowed(weave) >= 0)
 		warnings_add(warnings, "a cflow() named no function of any program that ran");
 	if (weave->n_rejected)

@@ -44,6 +44,25 @@ class Install(TestCase):
         self.assertGreaterEqual(len(programs), 3)
         self.assertEqual([name for name in programs if name not in built], [])
 
+    @unittest.skipUnless(os.path.realpath(BUILD) == os.path.join(SOURCE, "build", "release"), "what it builds is not what is tested")
+    def test_the_quick_start_traces_its_sample_and_what_it_is_given(self):
+        script = os.path.join(SOURCE, "deploy", "quickstart.sh")
+        ran = run([script], cwd=self.folder.path, timeout=300)
+        self.assertEqual(ran.status, 0, ran)
+        trace = Trace(glob.glob(f"{self.folder.path}/perfflow.*.json")[0])
+        self.assertTrue(trace.summary()["complete"])
+        for name in ("heat::Plate::relax", "pack_block", "compress2", "analyse"):
+            self.assertGreater(trace.count(name), 0, name)
+
+        ran = run([script, "-p", "recursion:before", "-o", "own.json", "--", target("recursion"), 1], cwd=self.folder.path, timeout=300)
+        self.assertEqual(ran.status, 0, ran)
+        self.assertEqual(Trace(self.folder / "own.json").count("before"), 3)
+
+        ran = run([script, target("recursion"), 1], cwd=self.folder.path, timeout=300)
+        self.assertEqual(ran.status, 0, ran)
+        newest = max(glob.glob(f"{self.folder.path}/perfflow.*.json"), key=os.path.getmtime)
+        self.assertEqual(Trace(newest).count("before"), 3)
+
     def test_the_scripts_are_sound(self):
         scripts = glob.glob(f"{SOURCE}/deploy/*.sh") + \
                             [f"{SOURCE}/.ci/run", f"{SOURCE}/tests/targets/workflow/workflow"]

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from events import named  # noqa: E402
 from perfflow import PERFFLOW, TestCase, Trace, environment, links, main, ns, perfflow, run, target, wait_for  # noqa: E402
+
+OPENAT = 56 if os.uname().machine == "aarch64" else 257
 
 
 class Run(TestCase):
@@ -48,6 +51,28 @@ class Run(TestCase):
         untraced = run(command)
         traced = perfflow("run", "-p", "libc.so.6:getenv", "-o", self.folder / "t.json", "--", *command)
         self.assertEqual(traced.out, untraced.out)
+
+    def test_who_waits_for_a_reader_of_its_output_can_be_interrupted(self):
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        sleeper = self.start(["sleep", "60"])
+        for words in (["run", "-p", "getenv", "-o", pipe, "--", "true"],
+                      ["attach", "--pid", sleeper.pid, "-p", "libc.so.6:getenv", "-o", pipe]):
+            with self.subTest(words[0]):
+                waits = self.start([PERFFLOW, *words])
+                wait_for("it to wait for one to read", lambda: pathlib.Path(f"/proc/{waits.pid}/syscall").read_text().split()[0] ==
+                         str(OPENAT))
+                waits.interrupt()
+                self.assertEqual(waits.finish(10).status, 128 + signal.SIGINT)
+
+    def test_a_script_is_run_all_the_same_and_told_what_matched_nothing(self):
+        script = self.folder / "job.sh"
+        with open(script, "w") as file:
+            file.write(f"#!/bin/sh\n{target('recursion')} 1\n")
+        os.chmod(script, 0o755)
+        ran = perfflow("run", "-p", "recursion:befor", "-o", self.folder / "t.json", "--", script)
+        self.assertEqual(ran.status, 0, ran)
+        self.assertIn("'recursion:befor' matched no function of any program that ran", ran.err)
 
     def test_everything_is_traced_from_the_first_instruction(self):
         trace = self.trace("recursion:before", [target("recursion"), 1])
