@@ -52,10 +52,11 @@ def counted(path):
 def told(err):
     """Spans and losses, as the client's summary has them."""
     spans = re.search(r"processe?s?, ([\d,]+) spans?", err)
-    lost = re.search(r"lost ([\d,]+) records?", err)
+    missing = re.search(r"missing: (.*)", err)
     if not spans:
         sys.exit(f"no summary: {err}")
-    return int(spans.group(1).replace(",", "")), int(lost.group(1).replace(",", "")) if lost else 0
+    lost = [int(n.replace(",", "")) for n in re.findall(r"\d[\d,]*", missing.group(1))] if missing else []
+    return int(spans.group(1).replace(",", "")), sum(lost)
 
 
 def account(calls, spans, lost):

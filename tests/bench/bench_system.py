@@ -5,7 +5,7 @@
 lammps: LAMMPS's melt on two ranks, traced and not, in turn; the ratios of the least times: that of the time loop as LAMMPS
         itself reports it, that of the whole command, perfflow's start and end included, and that of the CPU.
 memory: a program that calls one function 10,000,000 times, traced; the daemon's resident memory while the spans stream
-        through it, and the rate.
+        through it, and the rate. Exit status 1 if it grows or a span is lost.
 
 PERFFLOW_BUILD names the build folder (default: build/release). Needs root.
 """
@@ -26,6 +26,7 @@ TARGETS = os.path.join(BUILD, "tests/targets")
 MELT = "/usr/share/lammps/examples/melt/in.melt"
 ROUNDS = 5
 CALLS = 10_000_000
+MORE_KIB = 1 << 10  # what memory may grow by in the second half
 
 
 def measure(argv, folder):
@@ -107,13 +108,15 @@ def memory():
         seconds = time.monotonic() - start
         reader.join()
         size = os.path.getsize(trace)
-    samples = [sample for sample in samples if sample][2:]
+    samples = [sample for sample in samples if sample]
     half = len(samples) // 2
+    early, late = max(samples[:half]), max(samples[half:])
     print(f"| {CALLS:,} spans through the daemon | |\n|---|---|")
     print(f"| time | {seconds:.1f} s, {CALLS / seconds:,.0f} spans/s, {size / 1e9:.2f} GB written |")
-    print(f"| resident memory, highest in the first half | {max(samples[:half]) / 1024:.1f} MiB |")
-    print(f"| resident memory, highest in the second half | {max(samples[half:]) / 1024:.1f} MiB |")
+    print(f"| resident memory, highest in the first half | {early / 1024:.1f} MiB |")
+    print(f"| resident memory, highest in the second half | {late / 1024:.1f} MiB |")
     print("\n" + "".join(said), file=sys.stderr)
+    return late > early + MORE_KIB or "nothing was lost" not in "".join(said) or f"{CALLS:,} spans" not in "".join(said)
 
 
 def main():
@@ -121,10 +124,12 @@ def main():
     for name in wanted:
         if name not in ("lammps", "memory"):
             sys.exit(__doc__)
+    missed = False
     for name in wanted:
-        {"lammps": lammps, "memory": memory}[name]()
+        missed |= bool({"lammps": lammps, "memory": memory}[name]())
         print()
+    return missed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

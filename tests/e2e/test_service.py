@@ -366,7 +366,7 @@ class Abuse(WithService):
                 held.append(Connection(self.service.socket))
             except BlockingIOError:  # as many wait already as the kernel lets wait
                 time.sleep(0.01)
-        self.assertIn("LimitReached", held[-1].receive()["error"])
+        self.assertIn("LimitReached", held[-1].call("io.perfflow.Status")["error"])
         self.assertNotIn("error", held[0].call("io.perfflow.Status"))
         for connection in held:
             connection.socket.close()
